@@ -1,0 +1,41 @@
+"""Where state lives outside the tree: one folder, `EDGEDROP_HOME`, 0700 with files 0600 (docs/architecture.md)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def home() -> Path:
+    """The state folder, made on first use."""
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    path = Path(os.environ.get("EDGEDROP_HOME") or Path(base) / "edgedrop")
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+def place(*parts: str) -> Path:
+    """A path below the state folder whose parent exists."""
+    path = home().joinpath(*parts)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that only its owner may read; whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def cache() -> Path:
+    """The cache folder of toolchain/setup."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("EDGEDROP_CACHE") or Path(base) / "edgedrop")

@@ -1,0 +1,120 @@
+"""What a drop will be, as plain frozen data: nodes, addresses, leases. Made by `plan`, read by everything after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+NodeKind = Literal["appliance", "spare"]
+Target = Literal["docker", "ssh"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What a grant may sign in one tier: tokens `start .. start + quota - 1`, times in Unix seconds."""
+
+    tier: int
+    start: int
+    quota: int
+    not_before: int
+    redeem_by: int
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """An appliance or a spare, with its grant for this epoch."""
+
+    name: str  # quay-appliance1
+    geo: str
+    kind: NodeKind
+    target: Target  # docker: a Docker-in-Docker box we make; ssh: a real one we adopt
+    address: str  # where the control side and the front reach it
+    ssh_port: int
+    ssh_user: str
+    host_key: str | None  # known beforehand for target ssh (inventory/sites), learnt by Docker exec for target docker
+    epoch: int
+    grant_id: str  # 0x, 32 bytes
+    leases: tuple[Lease, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Geography:
+    name: str
+    title: str
+    subnet: str  # 10.<slot>.<i>.0/24
+    front_address: str
+    nodes: tuple[Node, ...]  # appliances first
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    address: str
+    share_bps: int  # of 10,000
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """`first_token .. first_token + supply - 1` are its token ids; the last `fallback` of them are leased to nobody yet."""
+
+    tier: int  # index in the drop file
+    name: str
+    title: str
+    supply: int
+    fallback: int
+    first_token: int
+    price_wei: int
+    wallet_cap: int
+    slot_base: int  # its first bit among the holder's 224
+    sku: str | None
+    splits: tuple[Split, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ContractPlan:
+    """Everything the constructor is told; `address` follows from it (CREATE2)."""
+
+    name: str
+    symbol: str
+    chain_id: int
+    salt: str
+    address: str
+    init_code_hash: str
+    owner: str  # address
+    operator: str  # address
+    manifest_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class HubAddresses:
+    """Fixed places in the lab's hub network (docs/architecture.md)."""
+
+    slot: int
+    subnet: str
+    dynamic_range: str
+    registry: str
+    registry_push: str  # 127.0.0.1:<port>
+    bus: str
+    ledger_db: str
+    chain: str
+    ledger: str
+    relayer: str
+    cloud_signer: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropPlan:
+    drop: str  # the drop file's name: in grant ids, subjects, facts
+    stack: str  # the Pulumi stack's name: in container names and labels
+    title: str
+    slot: int
+    opens_at: int
+    closes_at: int
+    redeem_by: int
+    tiers: tuple[Tier, ...]
+    geographies: tuple[Geography, ...]
+    contract: ContractPlan
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """All nodes, geography by geography."""
+        return tuple(node for geo in self.geographies for node in geo.nodes)

@@ -1,0 +1,37 @@
+"""What a node is told of its drop: `drop.json` (docs/architecture.md)."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class TierFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One tier as buyers and the signer see it; `slot_base` is its first bit among a holder's 224."""
+
+    tier: int
+    name: str
+    title: str
+    price_wei: int
+    wallet_cap: int
+    slot_base: int
+    sku: str | None = None
+
+
+class DropFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything planning knows that a node needs; times in Unix seconds, hashes and addresses as 0x hex."""
+
+    schema: int
+    drop: str
+    title: str
+    chain_id: int
+    contract: str
+    manifest_digest: str
+    owner_public_key: str
+    node: str
+    geo: str
+    epoch: int
+    grant_id: str
+    opens_at: int
+    closes_at: int
+    redeem_by: int
+    tiers: tuple[TierFacts, ...]
