@@ -111,7 +111,8 @@ backend nodes
     http-check expect status 200
     # A refused or lost connection of a buyer counts as a failed check: one more and the node is down, so that the
     # retries of that very request (one each {options.connect_ms} ms) already reach another node.
-    default-server check inter 200ms fastinter 50ms downinter 500ms fall 2 rise 2 observe layer4 error-limit 1 on-error sudden-death
+    default-server check inter 200ms fastinter 50ms downinter 500ms fall 2 rise 2
+    default-server observe layer4 error-limit 1 on-error sudden-death
 {lines}
 """
 

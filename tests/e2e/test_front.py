@@ -49,6 +49,7 @@ class Site:
     url: str
     stats: str
     nodes: dict[str, subprocess.Popen[bytes]]
+    ports: dict[str, int]
 
     def claim(self, client: httpx.Client, claim_id: str) -> httpx.Response:
         return client.post(f"{self.url}/v1/claims", json={"claim_id": claim_id})
@@ -80,7 +81,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         for port in ports.values():
             wait_ready(f"http://127.0.0.1:{port}/readyz")
         time.sleep(0.6)  # two checks of each node, so that both are known as up
-        yield Site(f"http://127.0.0.1:{claims}", f"http://127.0.0.1:{stats}", nodes)
+        yield Site(f"http://127.0.0.1:{claims}", f"http://127.0.0.1:{stats}", nodes, ports)
     finally:
         for process in (proxy, *nodes.values()):
             process.kill()
@@ -116,8 +117,7 @@ def test_spares_wait_while_an_appliance_is_up(site: Site) -> None:
 def test_a_claim_answered_by_the_spare_is_found(site: Site) -> None:
     """The appliance answers 404 for it: the front asks on."""
     with httpx.Client() as client:
-        spare = site.nodes["quay-spare1"].args[2]  # type: ignore[index]
-        client.post(f"http://127.0.0.1:{spare}/v1/claims", json={"claim_id": "elsewhere"})
+        client.post(f"http://127.0.0.1:{site.ports['quay-spare1']}/v1/claims", json={"claim_id": "elsewhere"})
         found = [client.get(f"{site.url}/v1/claims/elsewhere").status_code for _ in range(4)]
         unknown = client.get(f"{site.url}/v1/claims/nowhere").status_code
     assert (found, unknown) == ([200] * 4, 404)

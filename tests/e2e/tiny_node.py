@@ -1,16 +1,17 @@
-"""A stand-in for a mint, for the front's tests: `tiny_node.py <port> <name>`. Knows the claims it was sent, no others."""
+"""A stand-in for a mint in the front's tests: `tiny_node.py <port> <name>`; it knows the claims it was sent."""
 
 from __future__ import annotations
 
 import json
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     name = ""
-    claims: dict[str, str] = {}
+    claims: ClassVar[dict[str, str]] = {}
 
     def do_GET(self) -> None:
         claim = self.path.removeprefix("/v1/claims/")

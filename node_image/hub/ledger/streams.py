@@ -1,0 +1,52 @@
+"""The hub's streams: who may say what, how much, and how long it is kept."""
+
+from __future__ import annotations
+
+from nats.js import JetStreamContext
+from nats.js.api import DiscardPolicy, StorageType, StreamConfig
+from nats.js.errors import NotFoundError
+
+GIB = 1 << 30
+
+STREAMS = (
+    # Full means refuse, never forget: the nodes keep their journals and send again.
+    StreamConfig(
+        name="JOURNAL",
+        subjects=["journal.*.*.*"],
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,
+        max_bytes=8 * GIB,
+        max_msg_size=1 << 20,
+        duplicate_window=120,
+    ),
+    # A node that was away needs its newest leases only.
+    StreamConfig(
+        name="LEASES",
+        subjects=["lease.*.*"],
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,
+        max_bytes=GIB,
+        max_msgs_per_subject=1,
+        discard_new_per_subject=False,
+        allow_direct=True,
+    ),
+    # One announcement an epoch and node: a ledger that is rebuilt must learn the older epochs too.
+    StreamConfig(
+        name="DROPS",
+        subjects=["drop.*", "drop.*.grant.*"],
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.OLD,
+        max_bytes=GIB,
+        max_msgs_per_subject=64,
+        allow_direct=True,
+    ),
+)
+
+
+async def ensure(jetstream: JetStreamContext) -> None:
+    """Make the streams, or bring those there are to these settings."""
+    for wanted in STREAMS:
+        try:
+            await jetstream.update_stream(wanted)
+        except NotFoundError:
+            await jetstream.add_stream(wanted)
