@@ -15,7 +15,9 @@ def all_drops(connection: Connection) -> list[dict[str, Any]]:
     """Every drop announced, with counts over its grants."""
     by_drop = _counts(connection, vouchers.c.drop)
     rows = connection.execute(select(drops.c.drop, drops.c.title, drops.c.contract).order_by(drops.c.drop))
-    return [{"drop": row.drop, "title": row.title, "contract": row.contract, **_tally(by_drop, row.drop)} for row in rows]
+    return [
+        {"drop": row.drop, "title": row.title, "contract": row.contract, **_tally(by_drop, row.drop)} for row in rows
+    ]
 
 
 def one_drop(connection: Connection, drop: str) -> dict[str, Any] | None:

@@ -1,0 +1,157 @@
+"""The hub's containers as frozen data: what Pulumi (infra/components/lab.py) declares, said once and without Pulumi."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SECRETS = "/run/secrets"
+BUS_URL = "nats://{bus}:4222"
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """Uploads belong to root, and services run as uid 10001: so files are 0444. Nobody else lives in the container."""
+
+    path: str
+    content: str
+    secret: bool = False
+    mode: str = "0444"
+
+
+@dataclass(frozen=True, slots=True)
+class HubVolume:
+    """`suffix` follows `<stack>-` in the volume's name."""
+
+    suffix: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class HubContainer:
+    """`address` names the field of the plan's HubAddresses that holds its place in the lab's network."""
+
+    name: str
+    image: str
+    address: str
+    command: tuple[str, ...] = ()  # empty: the image's own
+    env: tuple[tuple[str, str], ...] = ()
+    files: tuple[HubFile, ...] = ()
+    volumes: tuple[HubVolume, ...] = ()
+    healthcheck: tuple[str, ...] = ()  # as Docker takes it: CMD, then the words
+
+
+@dataclass(frozen=True, slots=True)
+class HubPlaces:
+    """Addresses without ports, as the other containers dial them."""
+
+    bus: str
+    ledger_db: str
+    chain: str
+
+
+@dataclass(frozen=True, slots=True)
+class HubSecrets:
+    """File contents from EDGEDROP_HOME; `bus_config` is rendered by node_image/bus and carries the bus's password."""
+
+    bus: str
+    db: str
+    relayer_key: str
+    owner_public_pem: str
+    bus_config: str
+
+
+def hub_containers(places: HubPlaces, secrets: HubSecrets, chain_id: int = 31337) -> tuple[HubContainer, ...]:
+    """All of them, in the order they can be started in."""
+    return (
+        _registry(),
+        _bus(secrets),
+        _ledger_db(secrets),
+        _chain(chain_id),
+        _ledger(places, secrets),
+        _relayer(places, secrets),
+    )
+
+
+def _registry() -> HubContainer:
+    return HubContainer(
+        "registry",
+        "registry",
+        "registry",
+        volumes=(HubVolume("registry", "/var/lib/docker-registry"),),
+        healthcheck=_http(5000, "/v2/"),
+    )
+
+
+def _bus(secrets: HubSecrets) -> HubContainer:
+    return HubContainer(
+        "bus",
+        "bus",
+        "bus",
+        files=(HubFile("/etc/nats/nats.conf", secrets.bus_config, secret=True),),
+        volumes=(HubVolume("bus", "/var/lib/nats"),),
+    )
+
+
+def _ledger_db(secrets: HubSecrets) -> HubContainer:
+    return HubContainer(
+        "ledger-db",
+        "ledger-db",
+        "ledger_db",
+        env=(("EDGEDROP_DB_SECRET_FILE", f"{SECRETS}/db"),),
+        files=(_secret("db", secrets.db),),
+        volumes=(HubVolume("ledger-db", "/var/lib/postgresql"),),
+        healthcheck=("CMD", "pg_isready", "-q", "-h", "127.0.0.1"),
+    )
+
+
+def _chain(chain_id: int) -> HubContainer:
+    """Its state is kept, so that a restart of the dev chain is not a reorg to its first block."""
+    words = ("anvil", "--host", "0.0.0.0", "--chain-id", str(chain_id), "--state", "/var/lib/anvil/state.json")
+    return HubContainer(
+        "chain",
+        "chain",
+        "chain",
+        command=(*words, "--state-interval", "5"),
+        volumes=(HubVolume("chain", "/var/lib/anvil"),),
+    )
+
+
+def _ledger(places: HubPlaces, secrets: HubSecrets) -> HubContainer:
+    bus = (("EDGEDROP_BUS_URL", BUS_URL.format(bus=places.bus)), ("EDGEDROP_BUS_SECRET_FILE", f"{SECRETS}/bus"))
+    owner = "/etc/edgedrop/owner.pem"
+    return HubContainer(
+        "ledger",
+        "hub",
+        "ledger",
+        command=("python3", "-m", "node_image.hub.ledger"),
+        env=(*bus, *_database(places), ("EDGEDROP_OWNER_PUBLIC_KEY_FILE", owner)),
+        files=(_secret("bus", secrets.bus), _secret("db", secrets.db), HubFile(owner, secrets.owner_public_pem)),
+        healthcheck=_http(8080, "/readyz"),
+    )
+
+
+def _relayer(places: HubPlaces, secrets: HubSecrets) -> HubContainer:
+    rpc = ("EDGEDROP_CHAIN_URL", f"http://{places.chain}:8545")
+    return HubContainer(
+        "relayer",
+        "hub",
+        "relayer",
+        command=("python3", "-m", "node_image.hub.relayer"),
+        env=(*_database(places), rpc, ("EDGEDROP_RELAYER_KEY_FILE", f"{SECRETS}/relayer.key")),
+        files=(_secret("db", secrets.db), _secret("relayer.key", secrets.relayer_key)),
+        healthcheck=_http(8080, "/readyz"),
+    )
+
+
+def _database(places: HubPlaces) -> tuple[tuple[str, str], ...]:
+    return (("EDGEDROP_DATABASE_HOST", places.ledger_db), ("EDGEDROP_DB_SECRET_FILE", f"{SECRETS}/db"))
+
+
+def _secret(name: str, content: str) -> HubFile:
+    return HubFile(f"{SECRETS}/{name}", content, secret=True)
+
+
+def _http(port: int, path: str) -> tuple[str, ...]:
+    """By Python, which every image of ours has; curl is in none."""
+    probe = f"import urllib.request as u; u.urlopen('http://127.0.0.1:{port}{path}', timeout=2)"
+    return ("CMD", "python3", "-c", probe)

@@ -1,0 +1,44 @@
+"""The hub's containers: secrets stay in files, addresses are the plan's, and nothing is named twice."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+
+from infra.plan.model import HubAddresses
+from node_image.hub.spec import HubContainer, HubPlaces, HubSecrets, hub_containers
+
+PLACES = HubPlaces(bus="10.16.0.4", ledger_db="10.16.0.5", chain="10.16.0.6")
+HIDDEN = HubSecrets(bus="s-bus", db="s-db", relayer_key="s-key", owner_public_pem="public", bus_config="has s-bus")
+
+
+def containers() -> dict[str, HubContainer]:
+    return {container.name: container for container in hub_containers(PLACES, HIDDEN)}
+
+
+def test_every_place_is_one_of_the_plan() -> None:
+    known = {field.name for field in fields(HubAddresses)}
+    assert {container.address for container in containers().values()} <= known
+
+
+def test_secrets_are_in_files_marked_so_and_nowhere_else() -> None:
+    for container in containers().values():
+        assert not [word for word in (HIDDEN.bus, HIDDEN.db, HIDDEN.relayer_key) if word in str(container.env)]
+        assert not [word for word in ("s-bus", "s-db", "s-key") if word in str(container.command)]
+        for file in container.files:
+            assert file.secret is ("s-" in file.content), asdict(file)
+
+
+def test_files_the_environment_names_are_there() -> None:
+    for container in containers().values():
+        named = {value for key, value in container.env if key.endswith("_FILE")}
+        assert named <= {file.path for file in container.files}, container.name
+
+
+def test_the_relayer_alone_holds_its_key() -> None:
+    holders = [name for name, one in containers().items() if any(file.content == "s-key" for file in one.files)]
+    assert holders == ["relayer"]
+
+
+def test_volumes_are_named_once() -> None:
+    suffixes = [volume.suffix for one in containers().values() for volume in one.volumes]
+    assert len(suffixes) == len(set(suffixes))
