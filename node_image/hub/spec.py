@@ -77,7 +77,7 @@ def _registry() -> HubContainer:
         "registry",
         "registry",
         "registry",
-        volumes=(HubVolume("registry", "/var/lib/docker-registry"),),
+        volumes=(HubVolume("registry", "/var/lib/registry"),),
     )
 
 
@@ -96,9 +96,9 @@ def _ledger_db(secrets: HubSecrets) -> HubContainer:
         "ledger-db",
         "ledger-db",
         "ledger_db",
-        env=(("EDGEDROP_DB_SECRET_FILE", f"{SECRETS}/db"),),
+        env=(("POSTGRES_PASSWORD_FILE", f"{SECRETS}/db"),),
         files=(_secret("db", secrets.db),),
-        volumes=(HubVolume("ledger-db", "/var/lib/postgresql"),),
+        volumes=(HubVolume("ledger-db", "/var/lib/postgresql/data"),),
         healthcheck=("CMD", "pg_isready", "-q", "-h", "127.0.0.1"),
     )
 
