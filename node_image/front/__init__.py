@@ -1,0 +1,1 @@
+"""The front: HAProxy before a geography's nodes."""

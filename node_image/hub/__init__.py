@@ -1,0 +1,1 @@
+"""The hub: where all nodes' journals meet."""

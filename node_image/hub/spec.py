@@ -105,7 +105,7 @@ def _ledger_db(secrets: HubSecrets) -> HubContainer:
 
 def _chain(chain_id: int) -> HubContainer:
     """Its state is kept, so that a restart of the dev chain is not a reorg to its first block."""
-    words = ("anvil", "--host", "0.0.0.0", "--chain-id", str(chain_id), "--state", "/var/lib/anvil/state.json")
+    words = ("anvil", "--host", "0.0.0.0", "--chain-id", str(chain_id), "--state", "/var/lib/anvil/state.json")  # noqa: S104  its own network namespace
     return HubContainer(
         "chain",
         "chain",

@@ -8,8 +8,8 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nats
 import pytest
@@ -22,6 +22,9 @@ from node_image.hub.ledger import queries
 from node_image.hub.ledger.database import migrate
 from node_image.hub.ledger.streams import ensure
 from node_image.hub.ledger.tables import metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CACHE = Path(os.environ.get("EDGEDROP_CACHE") or Path.home() / ".cache" / "edgedrop")
 NATS = CACHE / "bin" / "nats-server"
@@ -55,13 +58,20 @@ def engine() -> Iterator[Engine]:
     if user:
         shutil.chown(folder, "postgres")
     control = [*user, str(POSTGRES / "pg_ctl"), "-D", f"{folder}/d", "-w", "-l", f"{folder}/log"]
-    run = {"cwd": "/", "check": True, "stdout": subprocess.DEVNULL}
-    subprocess.run([*user, POSTGRES / "initdb", "-D", f"{folder}/d", "-A", "trust", "-U", "edgedrop"], **run)  # type: ignore[call-overload]
-    subprocess.run([*control, "-o", f"-p {port} -k {folder} -c listen_addresses=127.0.0.1", "start"], **run)  # type: ignore[call-overload]
+    run = {"cwd": "/", "stdout": subprocess.DEVNULL}
+    subprocess.run(
+        [*user, POSTGRES / "initdb", "-D", f"{folder}/d", "-A", "trust", "-U", "edgedrop"],
+        check=True,
+        check=True,
+        **run,
+    )  # type: ignore[call-overload]
+    subprocess.run(
+        [*control, "-o", f"-p {port} -k {folder} -c listen_addresses=127.0.0.1", "start"], check=True, check=True, **run
+    )  # type: ignore[call-overload]
     made = create_engine(f"postgresql+psycopg://edgedrop@127.0.0.1:{port}/postgres")
     yield made
     made.dispose()
-    subprocess.run([*control, "-m", "immediate", "stop"], **run)  # type: ignore[call-overload]
+    subprocess.run([*control, "-m", "immediate", "stop"], check=True, check=True, **run)  # type: ignore[call-overload]
     shutil.rmtree(folder)
 
 
@@ -80,10 +90,11 @@ def test_a_drop_is_told_grant_by_grant(engine: Engine) -> None:
         connection.execute(text("INSERT INTO grants VALUES ('\\x01', 'd', 'quay-spare1', 'quay', 1, '\\x02', '[]')"))
         for token, status in ((17, "issued"), (18, "redeemed")):
             values = f"'d', {token}, '\\x01', 0, {token}, '', '', 0, '', 'c', '', 1, 0, '', '{status}'"
-            connection.execute(text(f"INSERT INTO vouchers VALUES ({values})"))
+            connection.execute(text(f"INSERT INTO vouchers VALUES ({values})"))  # noqa: S608  its own constants
         told = queries.one_drop(connection, "d")
         unknown = queries.one_drop(connection, "e")
-    assert told is not None and unknown is None
+    assert told is not None
+    assert unknown is None
     assert (told["token_ids"], told["redeemed_ids"]) == (["17", "18"], ["18"])
     grant = told["grants"][0]
     assert (grant["vouchers"], grant["issued"], grant["redeemed"], grant["journal_seq"]) == (2, 1, 1, None)

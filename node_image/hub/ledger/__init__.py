@@ -1,0 +1,1 @@
+"""The ledger: the central projection of all journals."""

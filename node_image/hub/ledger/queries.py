@@ -80,4 +80,5 @@ def _faults(connection: Connection, drop: str) -> list[dict[str, Any]]:
     """Of this drop's subjects, `journal.<drop>.<node>.<epoch>` and `drop.<drop>...`."""
     parts = func.split_part(faults.c.subject, ".", 2)
     query = select(faults.c.subject, faults.c.stream_seq, faults.c.reason, faults.c.at).where(parts == drop)
-    return [{**row._mapping, "at": int(row.at.timestamp())} for row in connection.execute(query.order_by(faults.c.id))]
+    rows = connection.execute(query.order_by(faults.c.id)).mappings()
+    return [{**row, "at": int(row["at"].timestamp())} for row in rows]

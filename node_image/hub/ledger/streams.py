@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from nats.js import JetStreamContext
+from typing import TYPE_CHECKING
+
 from nats.js.api import DiscardPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from nats.js import JetStreamContext
 
 GIB = 1 << 30
 
