@@ -62,16 +62,13 @@ def engine() -> Iterator[Engine]:
     subprocess.run(
         [*user, POSTGRES / "initdb", "-D", f"{folder}/d", "-A", "trust", "-U", "edgedrop"],
         check=True,
-        check=True,
         **run,
     )  # type: ignore[call-overload]
-    subprocess.run(
-        [*control, "-o", f"-p {port} -k {folder} -c listen_addresses=127.0.0.1", "start"], check=True, check=True, **run
-    )  # type: ignore[call-overload]
+    subprocess.run([*control, "-o", f"-p {port} -k {folder} -c listen_addresses=127.0.0.1", "start"], check=True, **run)  # type: ignore[call-overload]
     made = create_engine(f"postgresql+psycopg://edgedrop@127.0.0.1:{port}/postgres")
     yield made
     made.dispose()
-    subprocess.run([*control, "-m", "immediate", "stop"], check=True, check=True, **run)  # type: ignore[call-overload]
+    subprocess.run([*control, "-m", "immediate", "stop"], check=True, **run)  # type: ignore[call-overload]
     shutil.rmtree(folder)
 
 
