@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from node_image.protocol.eip712 import Domain
+
 
 class TierFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One tier as buyers and the signer see it; `slot_base` is its first bit among a holder's 224."""
@@ -35,3 +37,12 @@ class DropFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     closes_at: int
     redeem_by: int
     tiers: tuple[TierFacts, ...]
+
+    def domain(self) -> Domain:
+        """The EIP-712 domain of the drop's contract."""
+        return Domain(self.chain_id, bytes.fromhex(self.contract.removeprefix("0x")))
+
+
+def parse(data: bytes) -> DropFacts:
+    """The facts from `drop.json`; msgspec.ValidationError names the path that is wrong."""
+    return msgspec.json.decode(data, type=DropFacts)

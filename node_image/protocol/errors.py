@@ -1,0 +1,25 @@
+"""What the protocol refuses.
+
+ProtocolError
+├── NotVerified       a signature, digest or proof that is not what it must be
+└── JournalDamaged    a journal that holds what was never written, with its place
+"""
+
+from __future__ import annotations
+
+
+class ProtocolError(Exception):
+    """Something outside the rules; the message is one sentence."""
+
+
+class NotVerified(ProtocolError):  # noqa: N818  a state of the thing, as in infra/errors.py
+    """A signature, digest or proof that is not what it must be."""
+
+
+class JournalDamaged(ProtocolError):  # noqa: N818
+    """A journal that doesn't verify; `offset` is the byte of the first bad frame."""
+
+    def __init__(self, offset: int, reason: str) -> None:
+        super().__init__(f"journal damaged at byte {offset}: {reason}")
+        self.offset = offset
+        self.reason = reason

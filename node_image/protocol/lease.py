@@ -1,0 +1,47 @@
+"""The lease document: what a grant may sign, as the owner signs it and the signer keeps it (docs/architecture.md)."""
+
+from __future__ import annotations
+
+import msgspec
+import rfc8785
+
+from node_image.protocol import dsse
+from node_image.protocol.errors import NotVerified
+
+PAYLOAD_TYPE = "application/vnd.edgedrop.lease+json"
+
+
+class Lease(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Tokens `start .. start + quota - 1` of one tier; times in Unix seconds."""
+
+    tier: int
+    start: int
+    quota: int
+    not_before: int
+    redeem_by: int
+
+
+class LeaseDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One grant's key and its lease in each tier; hashes and addresses as 0x hex."""
+
+    schema: int
+    drop: str
+    node: str
+    epoch: int
+    grant_id: str
+    key: str
+    leases: tuple[Lease, ...]
+
+
+def sign(document: LeaseDocument, private_pem: bytes) -> bytes:
+    """The document as canonical JSON (RFC 8785) in the owner's envelope."""
+    return dsse.sign(PAYLOAD_TYPE, rfc8785.dumps(msgspec.to_builtins(document)), private_pem)
+
+
+def verify(envelope: bytes, public_pem: bytes) -> LeaseDocument:
+    """The document, when the owner signed it; else NotVerified."""
+    payload = dsse.verify(envelope, PAYLOAD_TYPE, public_pem)
+    try:
+        return msgspec.json.decode(payload, type=LeaseDocument)
+    except msgspec.ValidationError as fault:
+        raise NotVerified(f"the lease document is not of schema 1: {fault}") from fault

@@ -1,0 +1,113 @@
+"""Whether a claim may be signed: one pure decision over what the journal holds and what the clock says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from node_image.protocol.eip712 import ZERO_ADDRESS, claim_hash, claim_struct_hash, digest
+from node_image.protocol.errors import NotVerified
+from node_image.protocol.facts import DropFacts
+from node_image.protocol.journal import ClaimRecord, JournalState
+from node_image.protocol.signature import recover
+
+MAX_CLAIM_ID = 64
+
+
+class Result(StrEnum):
+    """Every answer there is; all but the first two are error codes of the signer's socket."""
+
+    SIGN = "sign"
+    KNOWN = "known"  # answered before: the same voucher again
+    NOT_READY = "not_ready"
+    NOT_OPEN = "not_open"
+    CLOSED = "closed"
+    SOLD_OUT = "sold_out"
+    WALLET_CAP = "wallet_cap"
+    BAD_CLAIM = "bad_claim"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a buyer asks: `to` is 20 bytes, `signature` the wallet's over (drop, tier, slot, claim)."""
+
+    claim_id: str
+    tier: int
+    to: bytes
+    slot: int
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The result with its reason in words; `seq` is set for SIGN, `known` for KNOWN."""
+
+    result: Result
+    reason: str = ""
+    seq: int = -1
+    known: ClaimRecord | None = None
+
+
+def decide(state: JournalState, facts: DropFacts, separator: bytes, claim: Claim, now: int) -> Decision:
+    """Sign this claim, and with which seq? `now` in Unix seconds. The order of the rules is the order of their reasons."""
+    if earlier := state.claims.get(claim.claim_id):
+        return _again(earlier, claim)
+    if wrong := _malformed(facts, claim):
+        return Decision(Result.BAD_CLAIM, wrong)
+    if (out_of_time := _time(facts, now)) is not None:
+        return out_of_time
+    if (unsold := _supply(state, facts, claim, now)).result is not Result.SIGN:
+        return unsold
+    if wrong := _not_the_wallets(facts, separator, claim):
+        return Decision(Result.BAD_CLAIM, wrong)
+    return unsold
+
+
+def _again(earlier: ClaimRecord, claim: Claim) -> Decision:
+    same = (earlier.tier, earlier.to, earlier.slot) == (claim.tier, claim.to, claim.slot)
+    if same:
+        return Decision(Result.KNOWN, known=earlier)
+    return Decision(Result.CONFLICT, "this claim_id was used for another claim")
+
+
+def _malformed(facts: DropFacts, claim: Claim) -> str:
+    if not 0 < len(claim.claim_id) <= MAX_CLAIM_ID:
+        return f"claim_id has 1 to {MAX_CLAIM_ID} characters"
+    if len(claim.to) != len(ZERO_ADDRESS) or claim.to == ZERO_ADDRESS:
+        return "to is a wallet's address"
+    if not 0 <= claim.tier < len(facts.tiers):
+        return f"there is no tier {claim.tier}"
+    return ""
+
+
+def _time(facts: DropFacts, now: int) -> Decision | None:
+    if now < facts.opens_at:
+        return Decision(Result.NOT_OPEN, f"the window opens at {facts.opens_at}")
+    if now >= facts.closes_at:
+        return Decision(Result.CLOSED, f"the window closed at {facts.closes_at}")
+    return None
+
+
+def _supply(state: JournalState, facts: DropFacts, claim: Claim, now: int) -> Decision:
+    """The lease's range, the wallet's cap, and each nullifier once."""
+    lease = state.leases.get(claim.tier)
+    if not state.leases:
+        return Decision(Result.NOT_READY, "this node holds no lease yet")
+    cap = facts.tiers[claim.tier].wallet_cap
+    if not 0 <= claim.slot < cap or (claim.tier, claim.to, claim.slot) in state.nullifiers:
+        return Decision(Result.WALLET_CAP, f"a wallet has {cap} of this tier; slot {claim.slot} is not free")
+    if lease is None or state.next_seq[claim.tier] >= lease.quota:
+        return Decision(Result.SOLD_OUT, "this node has none of this tier left")
+    if not lease.not_before <= now < lease.redeem_by:
+        return Decision(Result.CLOSED, "outside the lease's time")
+    return Decision(Result.SIGN, seq=state.next_seq[claim.tier])
+
+
+def _not_the_wallets(facts: DropFacts, separator: bytes, claim: Claim) -> str:
+    hashed = claim_struct_hash(facts.drop, claim.tier, claim.slot, claim_hash(claim.claim_id))
+    try:
+        signer = recover(digest(separator, hashed), claim.signature)
+    except NotVerified as fault:
+        return str(fault)
+    return "" if signer == claim.to else "the claim is not signed by the wallet it is for"

@@ -1,0 +1,96 @@
+"""`python3 -m node_image.signer`: serve. With `address` or `status`: ask the running signer, print JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from node_image.protocol import manifest
+from node_image.protocol.errors import ProtocolError
+from node_image.protocol.facts import DropFacts, parse
+from node_image.service import log
+from node_image.signer.client import SignerAway, SignerClient
+from node_image.signer.core import Signer
+from node_image.signer.journal_file import DiskFault, JournalFile
+from node_image.signer.keystore import HsmFault, open_keystore
+from node_image.signer.server import SocketServer
+
+SOFTHSM = "pkcs11:?module=/usr/lib/softhsm/libsofthsm2.so&token=edgedrop&pin-file=/var/lib/edgedrop/tokens/pin"
+SOCKET_S = 10.0
+
+
+class Settings(BaseSettings):
+    """From the environment, prefix EDGEDROP_."""
+
+    model_config = SettingsConfigDict(env_prefix="EDGEDROP_")
+    drop_dir: Path = Path("/etc/edgedrop/drop")
+    socket: Path = Path("/run/edgedrop/signer.sock")
+    journal_dir: Path = Path("/var/lib/edgedrop/journal")
+    keystore: str = SOFTHSM
+
+
+def main() -> int:
+    """Serve, or ask who serves."""
+    settings = Settings()
+    if len(sys.argv) > 1:
+        return asyncio.run(_ask(settings, sys.argv[1]))
+    try:
+        asyncio.run(_serve(settings))
+    except (ProtocolError, DiskFault, HsmFault, OSError) as fault:
+        log("signer does not start", level="error", reason=str(fault))
+        return 1
+    return 0
+
+
+def read_facts(folder: Path) -> DropFacts:
+    """The drop's facts; its content must be what the owner signed, else NotVerified."""
+    facts = parse((folder / "drop.json").read_bytes())
+    envelope, assets = manifest.read_content(folder / "content.zip")
+    found = manifest.verify(envelope, facts.owner_public_key.encode(), assets)
+    if manifest.digest(found.payload()) != facts.manifest_digest:
+        raise ProtocolError("the manifest on this node is not the one of its contract")
+    return facts
+
+
+async def _serve(settings: Settings) -> None:
+    facts = read_facts(settings.drop_dir)
+    label = f"{facts.drop}/{facts.node}/{facts.epoch}"
+    key = open_keystore(settings.keystore).key(label)
+    file = JournalFile(settings.journal_dir / (label.replace("/", ".") + ".journal"))
+    if file.torn:
+        log("cut off an append that never finished; nothing in it was signed", level="warning", bytes=file.torn)
+    signer = Signer(facts, key, file)
+    await signer.open()
+    server = await SocketServer(signer).serve(settings.socket)
+    log("signer serves", drop=facts.drop, node=facts.node, key="0x" + signer.address.hex())
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    tasks = [asyncio.create_task(signer.run()), asyncio.create_task(signer.flush())]
+    await asyncio.wait([asyncio.create_task(stopping.wait()), *tasks], return_when=asyncio.FIRST_COMPLETED)
+    server.close()
+
+
+async def _ask(settings: Settings, what: str) -> int:
+    """`address` waits for a signer that is just starting."""
+    client, deadline = SignerClient(settings.socket), time.monotonic() + SOCKET_S
+    while True:
+        try:
+            told = await client.ask("status")
+        except SignerAway as fault:
+            if time.monotonic() > deadline:
+                print(f"error: {fault}", file=sys.stderr)
+                return 5
+            await asyncio.sleep(0.1)
+        else:
+            print(json.dumps({name: told[name] for name in ("grant_id", "key")} if what == "address" else told))
+            return 0
+
+
+sys.exit(main())

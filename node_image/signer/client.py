@@ -1,0 +1,90 @@
+"""The signer's socket from the other side: one connection, requests pipelined, made anew when it breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from node_image.signer.server import read_message, write_message
+
+ANSWER_S = 5.0
+
+
+class SignerAway(Exception):  # noqa: N818  a state, told as it is
+    """The signer's socket doesn't answer."""
+
+
+class SignerRefused(Exception):  # noqa: N818
+    """The signer's answer is no; `code` as in docs/architecture.md."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class SignerClient:
+    """Shared by all requests of a process."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._numbers = itertools.count(1)
+        self._open: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._writer: asyncio.StreamWriter | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._connecting = asyncio.Lock()
+
+    async def ask(self, op: str, **fields: object) -> dict[str, Any]:
+        """One request and its answer; SignerRefused or SignerAway."""
+        writer = await self._connected()
+        number = next(self._numbers)
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._open[number] = answer
+        try:
+            await write_message(writer, {"id": number, "op": op, **fields})
+            told = await asyncio.wait_for(answer, ANSWER_S)
+        except (OSError, TimeoutError) as fault:
+            raise SignerAway("the signer does not answer") from fault
+        finally:
+            self._open.pop(number, None)
+        if "error" in told:
+            raise SignerRefused(told["error"]["code"], told["error"]["message"])
+        return dict(told["ok"])
+
+    async def _connected(self) -> asyncio.StreamWriter:
+        async with self._connecting:
+            if self._writer is None or self._writer.is_closing():
+                try:
+                    reader, self._writer = await asyncio.open_unix_connection(self._path)
+                except OSError as fault:
+                    raise SignerAway("the signer's socket is not there") from fault
+                self._reading = asyncio.create_task(self._read(reader, self._writer))
+            return self._writer
+
+    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while (told := await read_message(reader)) is not None:
+                waiting = self._open.get(int(told["id"]))
+                if waiting and not waiting.done():
+                    waiting.set_result(told)
+        writer.close()
+        for waiting in self._open.values():
+            if not waiting.done():
+                waiting.set_exception(ConnectionResetError())
+
+
+async def tail(path: Path, after: int) -> AsyncIterator[dict[str, Any]]:
+    """Durable frames from `after` on, on a connection of their own; ends when the signer hangs up."""
+    try:
+        reader, writer = await asyncio.open_unix_connection(path)
+    except OSError as fault:
+        raise SignerAway("the signer's socket is not there") from fault
+    try:
+        await write_message(writer, {"id": 0, "op": "tail", "after": after})
+        while (told := await read_message(reader)) is not None:
+            yield told["ok"]
+    finally:
+        writer.close()
