@@ -12,7 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from node_image.protocol import journal, merkle, rules, voucher
+from node_image.protocol import journal, merkle, rules
+from node_image.protocol import voucher as vouchers
 from node_image.protocol.eip712 import Batch, digest
 from node_image.protocol.facts import DropFacts
 from node_image.protocol.journal import Frame, JournalState, Kind
@@ -36,10 +37,10 @@ class Refused(Exception):  # noqa: N818  an answer, not a failure
         self.code = code
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiting:
     claim: Claim
-    answer: asyncio.Future[Voucher]
+    answer: asyncio.Future[tuple[Voucher, bool]]
 
 
 class Signer:
@@ -73,11 +74,11 @@ class Signer:
         """The grant's key as an address."""
         return address_of(self._key.public)
 
-    async def claim(self, claim: Claim) -> Voucher:
-        """The voucher for a claim, new or known; Refused with the reason."""
+    async def claim(self, claim: Claim) -> tuple[Voucher, bool]:
+        """The voucher for a claim and whether it is new; Refused with the reason."""
         if self.stopped:
             raise Refused("stopped", self.stopped)
-        answer: asyncio.Future[Voucher] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[tuple[Voucher, bool]] = asyncio.get_running_loop().create_future()
         try:
             self._queue.put_nowait(_Waiting(claim, answer))
         except asyncio.QueueFull:
@@ -139,7 +140,8 @@ class Signer:
             await self._sign(header)
         for waiting in group:
             if not waiting.answer.done():
-                waiting.answer.set_result(self._voucher(self.state.claims[waiting.claim.claim_id]))
+                voucher = self._voucher(self.state.claims[waiting.claim.claim_id])
+                waiting.answer.set_result((voucher, waiting in chosen))
 
     def _take(self, waiting: _Waiting) -> bool:
         """Decide one claim and journal it at once, so that the next of the group is decided on what it left."""
@@ -182,8 +184,8 @@ class Signer:
             self.grew.notify_all()
 
     def _voucher(self, record: journal.ClaimRecord) -> Voucher:
-        levels = self._levels.get(record.batch_seq) or voucher.levels_of(self.state.batches[record.batch_seq])
-        return voucher.build(self.facts, self.state, record, levels)
+        levels = self._levels.get(record.batch_seq) or vouchers.levels_of(self.state.batches[record.batch_seq])
+        return vouchers.build(self.facts, self.state, record, levels)
 
 
 def status(signer: Signer) -> dict[str, object]:

@@ -79,7 +79,8 @@ class SocketServer:
 
     async def _claim(self, request: dict[str, Any]) -> dict[str, Any]:
         claim = Claim(request["claim_id"], request["tier"], request["to"], request["slot"], request["signature"])
-        return dict(msgspec.to_builtins(await self._signer.claim(claim)))
+        voucher, new = await self._signer.claim(claim)
+        return {"voucher": msgspec.to_builtins(voucher), "new": new}
 
     async def _find(self, request: dict[str, Any]) -> dict[str, Any]:
         return dict(msgspec.to_builtins(self._signer.find(request["claim_id"])))

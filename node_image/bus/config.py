@@ -1,0 +1,52 @@
+"""NATS configurations as text, for a node's leaf and for the hub. Pure.
+
+The journal is itself the durable queue of a node, so the leaf keeps no store; on the hub every message is synced before it is
+acknowledged (`sync_interval: always`: without it a power cut lost acknowledged messages in Jepsen's tests of 2.12).
+"""
+
+from __future__ import annotations
+
+HUB_USER = "hub"  # the hub's own services
+LEAF_USER = "leaf"  # nodes: they may publish journals and read their leases
+
+
+def leaf_config(hub: str, secret: str) -> str:
+    """A node's: clients on loopback only, one uplink, dialled again for ever."""
+    return f"""\
+# Rendered by node_image/bus/config.py: edit that.
+listen: 127.0.0.1:4222
+http: 127.0.0.1:8222
+leafnodes {{
+  reconnect: 1
+  remotes: [{{ url: "nats-leaf://{LEAF_USER}:{secret}@{hub}:7422" }}]
+}}
+"""
+
+
+def hub_config(secret: str) -> str:
+    """The hub's: JetStream on disk, leaves may reach journals, leases and the stream's own answers and nothing else."""
+    return f"""\
+# Rendered by node_image/bus/config.py: edit that.
+server_name: hub
+listen: 0.0.0.0:4222
+http: 127.0.0.1:8222
+jetstream {{
+  store_dir: /var/lib/nats
+  sync_interval: always
+}}
+accounts {{
+  EDGEDROP {{
+    jetstream: enabled
+    users: [
+      {{ user: {HUB_USER}, password: "{secret}" }}
+      {{ user: {LEAF_USER}, password: "{secret}", permissions: {{
+        publish: ["journal.>", "$JS.API.STREAM.MSG.GET.JOURNAL", "$JS.API.STREAM.MSG.GET.LEASES"]
+        subscribe: ["lease.>", "_INBOX.>"]
+      }} }}
+    ]
+  }}
+}}
+leafnodes {{
+  listen: 0.0.0.0:7422
+}}
+"""

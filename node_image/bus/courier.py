@@ -1,0 +1,134 @@
+"""The courier: the signer's durable frames to the hub, the owner's leases to the signer. It keeps nothing itself.
+
+After a cut or a restart it goes on behind the last message that the hub holds; the hub's ledger takes each frame once, so a
+message sent twice costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import nats
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js.errors import NotFoundError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from node_image.protocol.facts import DropFacts, parse
+from node_image.service import log
+from node_image.signer.client import SignerAway, SignerClient, SignerRefused, tail
+
+ACK_S = 5.0
+LEASE_POLL_S = 10.0
+WORST_PAUSE_S = 5.0
+
+
+class Settings(BaseSettings):
+    """From the environment, prefix EDGEDROP_."""
+
+    model_config = SettingsConfigDict(env_prefix="EDGEDROP_")
+    drop_dir: Path = Path("/etc/edgedrop/drop")
+    socket: Path = Path("/run/edgedrop/signer.sock")
+    bus_url: str = "nats://127.0.0.1:4222"
+
+
+class Courier:
+    """One grant's frames out, its leases in."""
+
+    def __init__(self, facts: DropFacts, socket: Path, client: Client) -> None:
+        self._facts, self._socket, self._client = facts, socket, client
+        self._subject = f"journal.{facts.drop}.{facts.node}.{facts.epoch}"
+        self._signer = SignerClient(socket)
+
+    async def run(self) -> None:
+        """Both ways, each tried again for ever."""
+        await asyncio.gather(_persist("journal", self._ship), _persist("leases", self._fetch_leases))
+
+    async def _ship(self) -> None:
+        """Follow the journal from where the hub stands; each message is acknowledged before the next."""
+        stream = self._client.jetstream(timeout=ACK_S)
+        async for told in tail(self._socket, await self._resume_at()):
+            first, last = int(told["first_seq"]), int(told["last_seq"])
+            headers = {
+                "Nats-Msg-Id": f"{self._facts.grant_id}:{first}-{last}",
+                "Edgedrop-First": str(first),
+                "Edgedrop-Last": str(last),
+            }
+            await stream.publish(self._subject, b"".join(told["frames"]), headers=headers)
+        raise SignerAway("the signer hung up")
+
+    async def _resume_at(self) -> int:
+        try:
+            last = await self._client.jetstream(timeout=ACK_S).get_last_msg("JOURNAL", self._subject)
+        except NotFoundError as fault:
+            if "stream" in str(fault.description):
+                raise
+            return 0
+        return int((last.headers or {})["Edgedrop-Last"]) + 1
+
+    async def _fetch_leases(self) -> None:
+        """The newest lease now and whenever one is told; asked again at times, for one told while we were cut off."""
+        subject = f"lease.{self._facts.drop}.{self._facts.node}"
+        told = await self._client.subscribe(subject)
+        stream = self._client.jetstream(timeout=ACK_S)
+        try:
+            while True:
+                try:
+                    last = await stream.get_last_msg("LEASES", subject)
+                    await self._hand_over(last.data or b"")
+                except NotFoundError:
+                    pass  # none is opened yet
+                try:
+                    await self._hand_over((await told.next_msg(LEASE_POLL_S)).data)
+                except TimeoutError:
+                    continue
+        finally:
+            await told.unsubscribe()
+
+    async def _hand_over(self, envelope: bytes) -> None:
+        try:
+            await self._signer.ask("lease", envelope=envelope)
+        except SignerRefused as refusal:
+            log("the signer refused a lease", level="warning", node=self._facts.node, reason=str(refusal))
+
+
+async def _persist(what: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Run it again for ever, with a growing, random pause: a hub that comes back is not met by all nodes at once."""
+    pause = 0.1
+    while True:
+        begun = asyncio.get_running_loop().time()
+        try:
+            await work()
+        except (SignerAway, NatsError, OSError, TimeoutError) as fault:
+            log(f"{what} wait", level="warning", reason=f"{type(fault).__name__}: {fault}")
+        if asyncio.get_running_loop().time() - begun > WORST_PAUSE_S:
+            pause = 0.1
+        await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  jitter
+        pause = min(WORST_PAUSE_S, pause * 2)
+
+
+async def _serve(settings: Settings) -> None:
+    facts = parse((settings.drop_dir / "drop.json").read_bytes())
+    client = await nats.connect(
+        settings.bus_url, max_reconnect_attempts=-1, reconnect_time_wait=1, allow_reconnect=True, error_cb=_quiet
+    )
+    log("courier serves", drop=facts.drop, node=facts.node)
+    await Courier(facts, settings.socket, client).run()
+
+
+async def _quiet(fault: Exception) -> None:
+    log("bus", level="warning", reason=str(fault))
+
+
+def main() -> int:
+    """Serve until killed: there is nothing to finish."""
+    asyncio.run(_serve(Settings()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The mint: a node's HTTP face. It holds no key and decides nothing; the signer does."""

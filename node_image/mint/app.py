@@ -1,0 +1,180 @@
+"""The mint's routes (docs/architecture.md). Thin: parse, ask the signer, answer."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from prometheus_client import generate_latest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from node_image.mint.claims import BadClaim, Problem, problem, read_claim
+from node_image.mint.metrics import ClaimMetrics
+from node_image.protocol.facts import DropFacts
+from node_image.protocol.manifest import Manifest
+from node_image.signer.client import SignerAway, SignerClient, SignerRefused
+
+PAGE = Path(__file__).parent / "page"
+MAX_BODY = 8192
+POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'"
+NOT_FOUND = Problem(HTTPStatus.NOT_FOUND, "not_found", "there is no such thing here", "see GET /v1/drop")
+AWAY = problem("not_ready", "the signer does not answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Mint:
+    """What the routes need: the drop, its content, the signer, the counters."""
+
+    facts: DropFacts
+    manifest: Manifest
+    assets: dict[str, bytes]
+    signer: SignerClient
+    metrics: ClaimMetrics
+    static: Path
+
+    async def claim(self, request: Request) -> Response:
+        """POST /v1/claims"""
+        began = time.perf_counter()
+        body = await request.body()
+        if len(body) > MAX_BODY:
+            return _problem(problem("bad_claim", f"a claim has at most {MAX_BODY} bytes"))
+        try:
+            asked = read_claim(body, self.facts)
+            told = await self.signer.ask("claim", **asked)
+        except BadClaim as fault:
+            return self._refuse(problem("bad_claim", str(fault)), began)
+        except SignerRefused as refusal:
+            return self._refuse(problem(refusal.code, str(refusal)), began)
+        except SignerAway:
+            return self._refuse(AWAY, began)
+        self.metrics.answered("voucher", time.perf_counter() - began)
+        return _json(told["voucher"], HTTPStatus.CREATED if told["new"] else HTTPStatus.OK)
+
+    async def find(self, request: Request) -> Response:
+        """GET /v1/claims/{claim_id}"""
+        try:
+            return _json(await self.signer.ask("find", claim_id=request.path_params["claim_id"]))
+        except SignerRefused as refusal:
+            return _problem(problem(refusal.code, str(refusal)))
+        except SignerAway:
+            return _problem(AWAY)
+
+    async def drop(self, _request: Request) -> Response:
+        """GET /v1/drop: what a client needs to claim."""
+        left = (await self._status()).get("left", {})
+        tiers = [
+            {**msgspec.to_builtins(tier), "price_wei": str(tier.price_wei), "left": left.get(str(tier.tier), 0)}
+            | {"image": self._image(tier.name)}
+            for tier in self.facts.tiers
+        ]
+        facts = self.facts
+        window = {"opens_at": facts.opens_at, "closes_at": facts.closes_at, "redeem_by": facts.redeem_by}
+        names = {"drop": facts.drop, "title": facts.title, "node": facts.node, "geo": facts.geo}
+        return _json({**names, "chain_id": facts.chain_id, "contract": facts.contract, **window, "tiers": tiers})
+
+    def _image(self, tier: str) -> str | None:
+        return next((f"/assets/{token.asset}" for token in self.manifest.tokens if token.tier == tier), None)
+
+    async def metadata(self, request: Request) -> Response:
+        """GET /metadata/{token_id}: ERC-721 metadata JSON (EIP-721)."""
+        number = request.path_params["token_id"]
+        token = next((token for token in self.manifest.tokens if token.token_id == number), None)
+        if token is None:
+            return _problem(NOT_FOUND)
+        traits = [{"trait_type": "tier", "value": token.tier}, {"trait_type": "sha256", "value": token.sha256}]
+        return _json({"name": token.name, "description": self.facts.title, "image": f"/assets/{token.asset}", "attributes": traits})
+
+    async def asset(self, request: Request) -> Response:
+        """GET /assets/{file}: the bytes whose fingerprint the manifest holds."""
+        found = self.assets.get(request.path_params["file"])
+        if found is None:
+            return _problem(NOT_FOUND)
+        return Response(found, media_type="image/png", headers={"Cache-Control": "public, max-age=31536000, immutable"})
+
+    async def page(self, _request: Request) -> Response:
+        """GET /"""
+        return FileResponse(PAGE / "index.html", headers={"Content-Security-Policy": POLICY})
+
+    async def live(self, _request: Request) -> Response:
+        """GET /livez"""
+        return _json({"live": True})
+
+    async def ready(self, _request: Request) -> Response:
+        """GET /readyz: the signer is ready and holds a lease."""
+        told = await self._status()
+        status = HTTPStatus.OK if told.get("ready") else HTTPStatus.SERVICE_UNAVAILABLE
+        return _json({"ready": bool(told.get("ready")), "reason": told.get("reason", "")}, status)
+
+    async def status(self, _request: Request) -> Response:
+        """GET /v1/status: the signer's status with this process's percentiles."""
+        own = {"claims": self.metrics.claims, "p50_ms": self.metrics.percentile_ms(0.5), "p99_ms": self.metrics.percentile_ms(0.99)}
+        return _json({"drop": self.facts.drop, "node": self.facts.node, "geo": self.facts.geo, **await self._status(), **own})
+
+    async def measures(self, _request: Request) -> Response:
+        """GET /metrics"""
+        return Response(generate_latest(self.metrics.registry), media_type="text/plain; version=0.0.4")
+
+    async def _status(self) -> dict[str, Any]:
+        try:
+            return await self.signer.ask("status")
+        except SignerAway as fault:
+            return {"ready": False, "reason": str(fault)}
+
+    def _refuse(self, answer: Problem, began: float) -> Response:
+        self.metrics.answered(answer.code, time.perf_counter() - began)
+        return _problem(answer)
+
+
+def make_app(mint: Mint) -> Starlette:
+    """The application; every answer names its node."""
+    routes = [
+        Route("/", mint.page),
+        Route("/v1/claims", mint.claim, methods=["POST"]),
+        Route("/v1/claims/{claim_id}", mint.find),
+        Route("/v1/drop", mint.drop),
+        Route("/v1/status", mint.status),
+        Route("/metadata/{token_id:int}", mint.metadata),
+        Route("/assets/{file:path}", mint.asset),
+        Route("/livez", mint.live),
+        Route("/readyz", mint.ready),
+        Route("/metrics", mint.measures),
+        Mount("/page", StaticFiles(directory=PAGE)),
+        Mount("/static", StaticFiles(directory=mint.static, check_dir=False)),
+    ]
+    return Starlette(routes=routes, middleware=[Middleware(NameNode, node=mint.facts.node)])
+
+
+class NameNode:
+    """Adds `X-Edgedrop-Node` to every answer: who answered is the first question of every incident."""
+
+    def __init__(self, app: ASGIApp, node: str) -> None:
+        self._app, self._header = app, (b"x-edgedrop-node", node.encode())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, with the header."""
+
+        async def named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), self._header]
+            await send(message)
+
+        await self._app(scope, receive, named)
+
+
+def _json(found: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return Response(msgspec.json.encode(found), status, media_type="application/json")
+
+
+def _problem(answer: Problem) -> Response:
+    headers = {"Retry-After": str(answer.retry_after_s)} if answer.retry_after_s else None
+    return Response(answer.body(), answer.status, headers, "application/json")

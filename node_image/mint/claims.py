@@ -1,0 +1,87 @@
+"""Claims from JSON to the signer and back: parse once, map each refusal to its HTTP answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import msgspec
+
+from node_image.protocol.facts import DropFacts
+
+
+class ClaimBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a buyer posts; hex with 0x."""
+
+    claim_id: str
+    tier: str
+    to: str
+    slot: int
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One error as every client reads it: `{"error": {code, message, hint}}`."""
+
+    status: HTTPStatus
+    code: str
+    message: str
+    hint: str
+    retry_after_s: int | None = None
+
+    def body(self) -> bytes:
+        """The JSON."""
+        return msgspec.json.encode({"error": {"code": self.code, "message": self.message, "hint": self.hint}})
+
+
+class BadClaim(Exception):  # noqa: N818  an answer, not a failure
+    """The claim cannot be read."""
+
+
+# The signer's codes -> what a client is told (docs/architecture.md).
+_ANSWERS: dict[str, tuple[HTTPStatus, str, int | None]] = {
+    "bad_claim": (HTTPStatus.BAD_REQUEST, "see POST /v1/claims in docs/architecture.md", None),
+    "wallet_cap": (HTTPStatus.FORBIDDEN, "take another slot below the tier's wallet cap, or another wallet", None),
+    "not_found": (HTTPStatus.NOT_FOUND, "post the claim again: the same claim_id gives the same voucher", None),
+    "conflict": (HTTPStatus.CONFLICT, "use a new claim_id for another claim", None),
+    "sold_out": (HTTPStatus.GONE, "another geography may have some left", None),
+    "closed": (HTTPStatus.GONE, "the drop is over", None),
+    "not_open": (HTTPStatus.TOO_EARLY, "come back when the window opens", 5),
+    "not_ready": (HTTPStatus.SERVICE_UNAVAILABLE, "send the same claim again", 1),
+    "stopped": (HTTPStatus.SERVICE_UNAVAILABLE, "send the same claim again: another node answers it", 1),
+}
+
+
+def problem(code: str, message: str) -> Problem:
+    """The HTTP answer to a refusal of the signer."""
+    status, hint, retry = _ANSWERS.get(code, _ANSWERS["stopped"])
+    return Problem(status, code, message, hint, retry)
+
+
+def read_claim(body: bytes, facts: DropFacts) -> dict[str, object]:
+    """The signer's `claim` fields; BadClaim names what cannot be read."""
+    try:
+        claim = msgspec.json.decode(body, type=ClaimBody)
+    except msgspec.DecodeError as fault:
+        raise BadClaim(str(fault)) from fault
+    tiers = {tier.name: tier.tier for tier in facts.tiers}
+    if claim.tier not in tiers:
+        raise BadClaim(f"tier: there is no {claim.tier[:40]!r}; there are {', '.join(tiers)}")
+    return {
+        "claim_id": claim.claim_id,
+        "tier": tiers[claim.tier],
+        "to": _bytes("to", claim.to, 20),
+        "slot": claim.slot,
+        "signature": _bytes("signature", claim.signature, 65),
+    }
+
+
+def _bytes(name: str, text: str, length: int) -> bytes:
+    try:
+        found = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError as fault:
+        raise BadClaim(f"{name}: not hex") from fault
+    if len(found) != length:
+        raise BadClaim(f"{name}: {len(found)} bytes, {length} are right")
+    return found

@@ -1,0 +1,108 @@
+// The claim page: a wallet made on the phone, one signature, one request. What was begun is kept, so that a reload or a
+// broken connection sends the same claim again and gets the same voucher.
+import { Wallet, id } from "/static/ethers.min.js";
+
+const CLAIM = { Claim: [
+  { name: "drop", type: "string" }, { name: "tier", type: "uint8" },
+  { name: "slot", type: "uint8" }, { name: "claimHash", type: "bytes32" },
+] };
+const TRIES = 8;
+const $ = (name) => document.getElementById(name);
+const wallet = openWallet();
+let drop;
+
+function openWallet() {
+  const kept = localStorage.getItem("edgedrop.key");
+  const made = kept ? new Wallet(kept) : Wallet.createRandom();
+  localStorage.setItem("edgedrop.key", made.privateKey);
+  return made;
+}
+
+const placeOf = (tier) => `edgedrop.${drop.drop}.${tier.name}.`;
+const ticketsOf = (tier) => Array.from({ length: tier.wallet_cap }, (_, slot) => localStorage.getItem(placeOf(tier) + slot + ".voucher"));
+const say = (text) => { $("message").textContent = text; };
+const price = (wei) => (wei === "0" ? "free" : `${Number(wei) / 1e18} ETH, paid when it is redeemed`);
+
+function claimId(tier, slot) {
+  const place = placeOf(tier) + slot + ".id";
+  const kept = localStorage.getItem(place) ?? crypto.randomUUID?.() ?? id(String(Math.random())).slice(2, 38);
+  localStorage.setItem(place, kept);
+  return kept;
+}
+
+async function claim(tier, button) {
+  const slot = ticketsOf(tier).findIndex((voucher) => voucher === null);
+  if (slot < 0) return say(`You have all ${tier.wallet_cap} that one wallet may have of this.`);
+  button.disabled = true;
+  say("One moment…");
+  const claim_id = claimId(tier, slot);
+  const domain = { name: "Edgedrop", version: "1", chainId: drop.chain_id, verifyingContract: drop.contract };
+  const signature = await wallet.signTypedData(domain, CLAIM, { drop: drop.drop, tier: tier.tier, slot, claimHash: id(claim_id) });
+  const body = JSON.stringify({ claim_id, tier: tier.name, to: wallet.address, slot, signature });
+  const answer = await send(body);
+  if (answer.voucher) {
+    localStorage.setItem(placeOf(tier) + slot + ".voucher", JSON.stringify(answer.voucher));
+    say("");
+  } else {
+    say(answer.message);
+  }
+  await show();
+}
+
+async function send(body) {
+  for (let attempt = 0; attempt < TRIES; attempt++) {
+    try {
+      const answer = await fetch("/v1/claims", { method: "POST", body, headers: { "Content-Type": "application/json" } });
+      if (answer.ok) return { voucher: await answer.json() };
+      if (answer.status < 500 && answer.status !== 429) {
+        const told = (await answer.json()).error;
+        return { message: `${told.message}. ${told.hint}.` };
+      }
+    } catch { /* no connection: the same claim again */ }
+    say("The connection is poor. Your claim is kept and sent again…");
+    await new Promise((done) => setTimeout(done, Math.min(8000, 250 * 2 ** attempt) * (0.5 + Math.random())));
+  }
+  return { message: "No answer. Your claim is kept on this phone: press Claim again when you have a connection." };
+}
+
+function showTier(tier) {
+  const card = $("tier").content.cloneNode(true);
+  card.querySelector("h2").textContent = tier.title;
+  card.querySelector(".facts").textContent = `${tier.left} left here · ${price(tier.price_wei)}${tier.sku ? " · sent to you" : ""}`;
+  if (tier.image) card.querySelector("img").src = tier.image; else card.querySelector("img").remove();
+  const button = card.querySelector("button");
+  button.disabled = tier.left === 0;
+  if (tier.left === 0) button.textContent = "Sold out here";
+  button.addEventListener("click", () => claim(tier, button));
+  return card;
+}
+
+function showTicket(tier, text) {
+  const voucher = JSON.parse(text);
+  const card = $("ticket").content.cloneNode(true);
+  card.querySelector(".number").textContent = `${tier.title} · no. ${voucher.token_id}`;
+  card.querySelector(".facts").textContent = `${new Date(voucher.batch.issuedAt * 1000).toLocaleString()} · ${voucher.node}`;
+  const link = card.querySelector("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+  link.download = `${voucher.drop}-${voucher.token_id}.json`;
+  return card;
+}
+
+async function show() {
+  drop = await (await fetch("/v1/drop")).json();
+  document.title = drop.title;
+  $("title").textContent = drop.title;
+  $("place").textContent = drop.geo;
+  $("window").textContent = `Open until ${new Date(drop.closes_at * 1000).toLocaleString()}`;
+  $("address").textContent = wallet.address;
+  $("tiers").replaceChildren(...drop.tiers.map(showTier));
+  $("tickets").replaceChildren(...drop.tiers.flatMap((tier) => ticketsOf(tier).filter(Boolean).map((text) => showTicket(tier, text))));
+}
+
+$("save").addEventListener("click", () => {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([wallet.privateKey]));
+  link.download = "edgedrop-key.txt";
+  link.click();
+});
+show().catch(() => say("This place does not answer. Check the connection and load the page again."));
