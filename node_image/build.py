@@ -23,17 +23,16 @@ from pathlib import Path
 
 from infra.errors import EdgedropError, MissingTool
 from infra.home import ROOT, cache
-from node_image.images import IMAGES, SUITE, Image, context_files, rootfs_recipe, site_lock, tags
+from node_image.images import IMAGES, SUITE, Image, context_files, leave_out, rootfs_recipe, site_lock, tags
 
 BUILD = ROOT / "build"
 USER_ID = 10001
 # Nothing of these is read by a service.
 _EXCLUDED = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*", "/usr/share/lintian/*")
+_NOT_AT_RUN_TIME = ("bin", "tests", "*/tests", "**/*.c", "**/*.h", "**/*.pyi", "**/*.pyx", "**/*.pxd")
 _HOOKS = (
     f'echo "edgedrop:x:{USER_ID}:{USER_ID}::/nonexistent:/usr/sbin/nologin" >>"$1/etc/passwd"',
     f'echo "edgedrop:x:{USER_ID}:" >>"$1/etc/group"',
-    'rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/* "$1"/var/cache/debconf/*-old "$1"/var/log/*.log',
-    'rm -rf "$1"/var/log/apt "$1"/usr/bin/tini-static "$1"/etc/ssh/ssh_host_*',
 )
 
 
@@ -92,7 +91,8 @@ def rootfs(image: Image) -> Path:
         command = ["mmdebstrap", f"--variant={image.variant}", f"--include={','.join(image.packages)}", "--format=tar"]
         # Docker makes /dev itself; device nodes in a layer only need rights that an engine may not have.
         command += ["--skip=output/dev", *(f"--dpkgopt=path-exclude={path}" for path in _EXCLUDED)]
-        run([*command, *(f"--customize-hook={hook}" for hook in _HOOKS), SUITE, str(part)])
+        hooks = (*_HOOKS, *(f'rm -rf "$1"{path}' for path in leave_out(image)))
+        run([*command, *(f"--customize-hook={hook}" for hook in hooks), SUITE, str(part)])
 
     return in_cache("rootfs", rootfs_recipe(image) + repr((_EXCLUDED, _HOOKS)), make)
 
@@ -105,12 +105,12 @@ def site(image: Image) -> Path:
         command = ["uv", "pip", "install", "--quiet", "--target", str(part), "--python", sys.executable]
         command += ["--only-binary", ":all:", "--require-hashes", "--link-mode", "copy", "-r", str(lock)]
         run(command, PATH=f"{cache() / 'bin'}:{os.environ['PATH']}")
-        for folder in ("bin", "tests", "test", "*/tests", "*/test"):
-            for path in part.glob(folder):
-                shutil.rmtree(path)
+        for pattern in _NOT_AT_RUN_TIME:
+            for path in part.glob(pattern):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
         _compile(part, "/opt/edgedrop/site")
 
-    return in_cache("site", lock.read_text() + sys.version, make)
+    return in_cache("site", lock.read_text() + sys.version + repr(_NOT_AT_RUN_TIME), make)
 
 
 def _compile(folder: Path, place: str) -> None:

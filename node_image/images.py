@@ -30,12 +30,23 @@ class Image:
     parent: str = ""
     packages: tuple[str, ...] = ()
     variant: str = "essential"  # of mmdebstrap; the essential one leaves the package manager out
+    leave_out: tuple[str, ...] = ()  # of the root file system: paths, shell patterns allowed
     files: tuple[str, ...] = ()  # beside the Dockerfile; a folder goes in whole
     site: str = ""  # which requirements-<site>.lock is installed below site/
     app: str = ""  # "node" or "hub": whose code goes below app/
     tools: tuple[str, ...] = ()  # of toolchain/setup
 
 
+ALWAYS_LEFT_OUT = (
+    "/usr/bin/tini-static",
+    "/usr/lib/*/gconv",
+    "/usr/share/i18n",
+    "/var/cache/apt/*",
+    "/var/cache/debconf/*-old",
+    "/var/lib/apt/lists/*",
+    "/var/log/*.log",
+    "/var/log/apt",
+)
 BOX_PACKAGES = (
     "ca-certificates",
     "dbus",
@@ -51,20 +62,48 @@ BOX_PACKAGES = (
     "systemd-sysv",
 )
 
+BOX_LEAVE_OUT = ("/etc/ssh/ssh_host_*", "/usr/bin/containerd-shim", "/usr/bin/containerd-shim-runc-v1", "/usr/bin/ctr")
+# The packaged cluster and its TLS key, made on the builder, must be in no image; queries here are too short for LLVM.
+POSTGRESQL_LEAVE_OUT = (
+    "/etc/postgresql/17",
+    "/etc/ssl/private/*",
+    "/usr/lib/*/libLLVM*",
+    "/usr/lib/*/libz3*",
+    "/usr/lib/postgresql/17/lib/bitcode",
+    "/usr/lib/postgresql/17/lib/llvmjit*",
+    "/usr/share/perl",
+    "/var/lib/postgresql/17",
+)
+
 # A parent stands before its children.
 IMAGES = (
     Image("base", "base/Dockerfile", packages=("ca-certificates", "python3", "softhsm2", "tini")),
-    Image("node", "base/node.Dockerfile", parent="base", site="node", app="node"),
+    Image("node-site", "base/site.Dockerfile", parent="base", site="node"),
+    Image("node", "base/node.Dockerfile", parent="node-site", app="node"),
     Image("signer", "signer/Dockerfile", parent="node"),
     Image("mint", "mint/Dockerfile", parent="node", tools=("ethers.min.js",)),
     Image("courier", "bus/courier.Dockerfile", parent="node"),
     Image("bus", "bus/Dockerfile", parent="base", tools=("nats-server",)),
     Image("front", "front/Dockerfile", packages=("haproxy", "tini")),
-    Image("hub", "hub/Dockerfile", parent="base", site="hub", app="hub"),
-    Image("ledger-db", "hub/ledger_db/Dockerfile", packages=("postgresql-17", "tini"), files=("entrypoint",)),
-    Image("registry", "hub/registry/Dockerfile", packages=("docker-registry", "tini"), files=("config.yml",)),
-    Image("chain", "hub/chain/Dockerfile", parent="base", tools=("anvil",)),
-    Image("box", "appliance/Dockerfile", packages=BOX_PACKAGES, variant="minbase", files=("rootfs",)),
+    Image("hub-site", "base/site.Dockerfile", parent="base", site="hub"),
+    Image("hub", "hub/Dockerfile", parent="hub-site", app="hub"),
+    Image(
+        "ledger-db",
+        "hub/ledger-db/Dockerfile",
+        packages=("postgresql-17", "tini"),
+        leave_out=POSTGRESQL_LEAVE_OUT,
+        files=("entrypoint",),
+    ),
+    Image("registry", "hub/image-registry/Dockerfile", packages=("docker-registry", "tini"), files=("config.yml",)),
+    Image("chain", "hub/dev-chain/Dockerfile", parent="base", tools=("anvil",)),
+    Image(
+        "box",
+        "appliance/Dockerfile",
+        packages=BOX_PACKAGES,
+        variant="minbase",
+        leave_out=BOX_LEAVE_OUT,
+        files=("rootfs",),
+    ),
 )
 
 
@@ -82,7 +121,13 @@ def context_files(image: Image, tree: Path = HERE) -> dict[str, Path]:
 
 def rootfs_recipe(image: Image) -> str:
     """What names an image's root file system in the cache: the packages asked for, not the day they came."""
-    return f"2 {SUITE} {image.variant} {','.join(sorted(image.packages))}"
+    return " ".join((SUITE, image.variant, *sorted(image.packages), "without", *sorted(leave_out(image))))
+
+
+def leave_out(image: Image) -> tuple[str, ...]:
+    """What a root file system does without; perl is essential to Debian's packaging, not to what runs."""
+    perl = () if image.variant == "minbase" else ("/usr/bin/perl*", "/usr/lib/*/perl*")
+    return (*ALWAYS_LEFT_OUT, *perl, *image.leave_out)
 
 
 def site_lock(image: Image, tree: Path = HERE) -> Path:
