@@ -80,7 +80,7 @@ IMAGES = (
     Image("base", "base/Dockerfile", packages=("ca-certificates", "python3", "softhsm2", "tini")),
     Image("node-site", "base/site.Dockerfile", parent="base", site="node"),
     Image("node", "base/node.Dockerfile", parent="node-site", app="node"),
-    Image("signer", "signer/Dockerfile", parent="node"),
+    Image("signer", "signer/Dockerfile", parent="node", files=("softhsm2.conf",)),
     Image("mint", "mint/Dockerfile", parent="node", tools=("ethers.min.js",)),
     Image("courier", "bus/courier.Dockerfile", parent="node"),
     Image("bus", "bus/Dockerfile", parent="base", tools=("nats-server",)),
