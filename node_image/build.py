@@ -104,7 +104,7 @@ def site(image: Image) -> Path:
     def make(part: Path) -> None:
         command = ["uv", "pip", "install", "--quiet", "--target", str(part), "--python", sys.executable]
         command += ["--only-binary", ":all:", "--require-hashes", "--link-mode", "copy", "-r", str(lock)]
-        run(command, PATH=f"{cache() / 'bin'}:{os.environ['PATH']}")
+        run(command, PATH=f"{cache() / 'bin'}:{os.environ['PATH']}", UV_SYSTEM_CERTS="1")
         for pattern in _NOT_AT_RUN_TIME:
             for path in part.glob(pattern):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

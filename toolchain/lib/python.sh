@@ -1,6 +1,8 @@
 # uv, and the checkout's virtual environment from the hashed lock.
 
 VENV=$ROOT/.venv
+# A site's own certificate authority stands in the system's store, not in uv's.
+export UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-1}
 
 uv_ready() {
     [[ $(uv --version 2>/dev/null) == "uv $UV_VERSION "* && $(command -v uv) == "$CACHE/bin/uv" ]] &&

@@ -9,7 +9,7 @@ apt_missing() {
         [[ -e ${pair%%=*} ]] || echo "${pair#*=}"
     done
     # Debian keeps what `python3 -m venv` needs in a package of its own.
-    ! command -v python3 >/dev/null || python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
+    python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
 }
 
 apt_ready() {

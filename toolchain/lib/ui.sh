@@ -25,7 +25,7 @@ estimate() {
 
 hint() {
     case $1 in
-        apt) echo "run '$SUDO apt-get update' and read the log; are the package sources reached?" ;;
+        apt) echo "run '${SUDO:+$SUDO }apt-get update' and read the log; are the package sources reached?" ;;
         engine) echo "read the log; 'docker version' must answer as $(id -un) (a member of the group docker?)" ;;
         uv | venv) echo "is PyPI reached? is Python $PYTHON_VERSION installed, or may uv fetch it?" ;;
         npm | contracts) echo "is the npm registry reached? Node $NODE_MINIMUM or newer is needed" ;;
