@@ -1,6 +1,8 @@
 # anvil and ethers for every machine; the Solidity tools for who changes a contract.
 
 NODE_MODULES=$CACHE/npm/node_modules
+# As for uv: Node has a store of its own.
+export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}
 
 npm_key() {
     cat "$ROOT"/toolchain/npm/package*.json | sha256sum | cut -c -64
