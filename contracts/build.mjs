@@ -1,0 +1,41 @@
+// Compiles the contract into contracts/build/EdgedropToken.json, which is committed: only who changes a contract needs
+// solc. `node contracts/build.mjs <node_modules>`; the same sources and solc give the same bytes on every machine.
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const modules = resolve(process.argv[2] ?? "node_modules");
+const solc = createRequire(join(modules, "x.js"))("solc");
+const settings = {
+  viaIR: true,
+  optimizer: { enabled: true, runs: 100000 },
+  evmVersion: "cancun", // what every chain worth a drop runs
+  metadata: { bytecodeHash: "none", appendCBOR: false }, // no trace of the machine in the address
+};
+const MAX_DEPLOYED = 24576; // EIP-170
+
+const sources = {};
+for (const name of ["EdgedropToken.sol", "Types.sol"])
+  sources[`src/${name}`] = { content: readFileSync(join(here, "src", name), "utf8") };
+const input = {
+  language: "Solidity",
+  sources,
+  settings: { ...settings, outputSelection: { "*": { EdgedropToken: ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] } } },
+};
+const output = JSON.parse(
+  solc.compile(JSON.stringify(input), { import: (path) => ({ contents: readFileSync(join(modules, path), "utf8") }) }),
+);
+// A warning in our own sources is a fault too; those in the libraries are not ours to mend.
+const faults = (output.errors ?? []).filter((e) => e.severity === "error" || e.sourceLocation?.file.startsWith("src/"));
+for (const { formattedMessage } of faults) console.error(formattedMessage);
+if (faults.length) process.exit(1);
+
+const contract = output.contracts["src/EdgedropToken.sol"].EdgedropToken;
+const deployedSize = contract.evm.deployedBytecode.object.length / 2;
+if (deployedSize >= MAX_DEPLOYED) throw new Error(`${deployedSize} bytes deployed, EIP-170 allows ${MAX_DEPLOYED}`);
+const built = { solc: solc.version(), settings, deployedSize, abi: contract.abi, bytecode: "0x" + contract.evm.bytecode.object };
+mkdirSync(join(here, "build"), { recursive: true });
+writeFileSync(join(here, "build", "EdgedropToken.json"), JSON.stringify(built, null, 1) + "\n");
+console.log(`EdgedropToken: ${deployedSize} bytes deployed, ${solc.version()}`);
