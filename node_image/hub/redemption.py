@@ -1,0 +1,128 @@
+"""Vouchers as the contract takes them, and what the contract says of each. Pure: bytes in, bytes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from eth_abi import decode, encode
+
+from node_image.protocol.eip712 import keccak
+
+MAX_ITEMS = 200  # EdgedropToken.MAX_ITEMS
+SIGNED_BATCH = "((bytes32,uint64,bytes32,uint32,uint64),bytes)"
+ITEM = "(uint16,uint8,uint8,uint32,address,address,bytes32,bytes32[])"
+REDEEM_MANY = f"redeemMany({SIGNED_BATCH}[],{ITEM}[])"
+REDEEMED = keccak(b"Redeemed(uint256,bytes32,address)")
+SKIPPED = keccak(b"Skipped(uint256,uint8,uint256)")
+
+
+class Reason(IntEnum):
+    """Why the contract skipped an item (contracts/src/Types.sol)."""
+
+    NONE = 0
+    BAD_BATCH = 1
+    NO_LEASE = 2
+    NOT_IN_BATCH = 3
+    TOO_EARLY = 4
+    TOO_LATE = 5
+    BAD_RECEIVER = 6
+    BAD_SLOT = 7
+    NULLIFIER_USED = 8
+    TOKEN_TAKEN = 9
+    UNPAID = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Redemption:
+    """A Redeemed event."""
+
+    token_id: int
+    grant_id: str
+    to: str
+    tx: str
+    block: int
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A Skipped event; `item` is the voucher's index in the call."""
+
+    item: int
+    token_id: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one `redeemMany` came to."""
+
+    tx: str
+    block: int
+    gas_used: int
+    redeemed: tuple[Redemption, ...]
+    skipped: tuple[Skip, ...]
+
+
+def selector(signature: str) -> bytes:
+    """The first four bytes of a call."""
+    return keccak(signature.encode())[:4]
+
+
+def call_data(vouchers: Sequence[Mapping[str, Any]]) -> bytes:
+    """One `redeemMany` for these vouchers (docs/architecture.md); a batch that several share is sent once."""
+    if not 0 < len(vouchers) <= MAX_ITEMS:
+        raise ValueError(f"a call takes 1 to {MAX_ITEMS} vouchers, not {len(vouchers)}")
+    batches: dict[tuple[Any, ...], int] = {}
+    items = [_item(batches.setdefault(signed_batch(voucher), len(batches)), voucher) for voucher in vouchers]
+    return selector(REDEEM_MANY) + encode([f"{SIGNED_BATCH}[]", f"{ITEM}[]"], [list(batches), items])
+
+
+def price(vouchers: Sequence[Mapping[str, Any]]) -> int:
+    """What the payer sends along, in wei."""
+    return sum(int(voucher["price_wei"]) for voucher in vouchers)
+
+
+def signed_batch(voucher: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The voucher's batch as a Solidity SignedBatch."""
+    batch = voucher["batch"]
+    header = (_bytes(batch["grantId"]), batch["batchSeq"], _bytes(batch["root"]), batch["count"], batch["issuedAt"])
+    return header, _bytes(voucher["signature"])
+
+
+def _item(batch: int, voucher: Mapping[str, Any]) -> tuple[Any, ...]:
+    body = voucher["voucher"]
+    proof = [_bytes(sibling) for sibling in voucher["proof"]]
+    receiver = (body["to"], body["claimKey"])
+    return batch, body["tier"], body["slot"], body["seq"], *receiver, _bytes(body["claimHash"]), proof
+
+
+def redemption(log: Mapping[str, Any]) -> Redemption:
+    """From a log as JSON-RPC gives it."""
+    token, grant, to = (bytes(topic) for topic in log["topics"][1:4])
+    tx = "0x" + bytes(log["transactionHash"]).hex()
+    return Redemption(int.from_bytes(token), "0x" + grant.hex(), "0x" + to[-20:].hex(), tx, log["blockNumber"])
+
+
+def skip(log: Mapping[str, Any]) -> Skip:
+    """From a log as JSON-RPC gives it."""
+    reason, item = decode(["uint8", "uint256"], bytes(log["data"]))
+    return Skip(item, int.from_bytes(bytes(log["topics"][1])), Reason(reason))
+
+
+def outcome(receipt: Mapping[str, Any]) -> Outcome:
+    """What a mined call came to, in the order of the call's items."""
+    logs = receipt["logs"]
+    return Outcome(
+        tx="0x" + bytes(receipt["transactionHash"]).hex(),
+        block=receipt["blockNumber"],
+        gas_used=receipt["gasUsed"],
+        redeemed=tuple(redemption(log) for log in logs if bytes(log["topics"][0]) == REDEEMED),
+        skipped=tuple(skip(log) for log in logs if bytes(log["topics"][0]) == SKIPPED),
+    )
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("0x"))
