@@ -1,0 +1,57 @@
+"""Our precomputed hashing says what eth-account, an independent library, said when the vectors were made."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from node_image.protocol import eip712, voucher
+from node_image.protocol.errors import NotVerified
+
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "voucher.json").read_text())
+
+
+def b(text: str) -> bytes:
+    """Bytes of 0x hex."""
+    return bytes.fromhex(text[2:])
+
+
+@pytest.mark.parametrize("vector", VECTORS["vouchers"], ids=lambda vector: str(vector["name"]))
+def test_leaf_batch_and_signature(vector: dict[str, Any]) -> None:
+    made = msgspec.convert(vector["voucher"], voucher.Voucher)
+    assert voucher.leaf_of(made.voucher).struct_hash() == b(vector["leaf"])
+    batch = voucher.batch_of(made.batch)
+    domain = eip712.Domain(made.chain_id, b(made.contract))
+    assert eip712.digest(domain.separator, batch.struct_hash()) == b(vector["digest"])
+    voucher.verify(made, vector["key"])
+
+
+@pytest.mark.parametrize("vector", VECTORS["claims"], ids=lambda vector: str(vector["drop"]))
+def test_claim_digest(vector: dict[str, Any]) -> None:
+    domain = eip712.Domain(vector["chain_id"], b(vector["contract"]))
+    hashed = eip712.claim_hash(vector["claim_id"])
+    struct = eip712.claim_struct_hash(vector["drop"], vector["tier"], vector["slot"], hashed)
+    assert eip712.digest(domain.separator, struct) == b(vector["digest"])
+
+
+@pytest.mark.parametrize("field", ["signature", "root", "proof", "to", "seq"])
+def test_one_changed_field_does_not_verify(field: str) -> None:
+    vector = next(vector for vector in VECTORS["vouchers"] if vector["voucher"]["proof"])
+    told = json.loads(json.dumps(vector["voucher"]))
+    match field:
+        case "signature":
+            told["signature"] = "0x" + "11" * 64 + "1b"
+        case "root":
+            told["batch"]["root"] = "0x" + "11" * 32
+        case "proof":
+            told["proof"] = told["proof"][:-1]
+        case "to":
+            told["voucher"]["to"] = "0x" + "99" * 20
+        case "seq":
+            told["voucher"]["seq"] += 1
+    with pytest.raises(NotVerified):
+        voucher.verify(msgspec.convert(told, voucher.Voucher), vector["key"])

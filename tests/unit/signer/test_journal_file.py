@@ -1,0 +1,62 @@
+"""A torn tail is cut off and counted; damage is refused with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from node_image.protocol import journal
+from node_image.protocol.errors import JournalDamaged
+from node_image.protocol.journal import Frame, Kind
+from node_image.signer.journal_file import JournalFile
+
+
+def written(path: Path) -> list[Frame]:
+    """A journal of three frames, each an append of its own."""
+    frames: list[Frame] = []
+    head = journal.NO_HEAD
+    for seq in range(3):
+        frame = journal.encode(Kind.SIGNATURE, seq, {"batch_seq": seq, "signature": b"s"}, head)
+        frames.append(frame)
+        head = frame.head
+    path.write_bytes(b"".join(frame.raw for frame in frames))
+    return frames
+
+
+def test_a_torn_tail_is_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    frames = written(path)
+    path.write_bytes(path.read_bytes() + frames[-1].raw[:20])
+    file = JournalFile(path)
+    assert (len(file.frames), file.torn) == (3, 20)
+    assert path.stat().st_size == sum(len(frame.raw) for frame in frames)
+
+
+def test_claims_without_their_batch_are_torn_too(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    head = written(path)[-1].head
+    told = {"claim_id": "c", "tier": 0, "seq": 0, "to": b"t", "slot": 0, "signature": b"s"}
+    claim = journal.encode(Kind.CLAIM, 3, told, head)
+    path.write_bytes(path.read_bytes() + claim.raw)
+    assert JournalFile(path).torn == len(claim.raw)
+
+
+def test_damage_is_refused_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    frames = written(path)
+    data = bytearray(path.read_bytes())
+    data[len(frames[0].raw) + 20] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(JournalDamaged) as damage:
+        JournalFile(path)
+    assert damage.value.offset == len(frames[0].raw)
+
+
+def test_what_was_appended_is_read_back(tmp_path: Path) -> None:
+    frame = journal.encode(Kind.SIGNATURE, 0, {"batch_seq": 0, "signature": b"s"}, journal.NO_HEAD)
+    file = JournalFile(tmp_path / "new" / "j")
+    file.append(frame.raw)
+    file.sync()
+    file.close()
+    assert JournalFile(tmp_path / "new" / "j").frames == (frame,)

@@ -1,0 +1,76 @@
+"""Made the vectors once, with eth-account alone: nothing of ours hashes or signs here. Run it again only to add a vector."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+from eth_utils import keccak
+
+KEY = Account.from_key("0x" + "a1" * 32)
+CONTRACT, CHAIN = "0x" + "c0" * 20, 31337
+GRANT = "0x" + keccak(text="harbour-lights/quay-appliance1/1").hex()
+TYPES = {
+    "Voucher": "bytes32 grantId,uint8 tier,uint32 seq,address to,address claimKey,uint8 slot,bytes32 claimHash",
+    "Batch": "bytes32 grantId,uint64 batchSeq,bytes32 root,uint32 count,uint64 issuedAt",
+    "Claim": "string drop,uint8 tier,uint8 slot,bytes32 claimHash",
+}
+
+
+def typed(primary: str, message: dict[str, Any]) -> Any:
+    """eth-account's signable message."""
+    fields = [dict(zip(("type", "name"), field.split(), strict=True)) for field in TYPES[primary].split(",")]
+    domain = {"name": "Edgedrop", "version": "1", "chainId": CHAIN, "verifyingContract": CONTRACT}
+    binary = {k: bytes.fromhex(v[2:]) if isinstance(v, str) and len(v) == 66 else v for k, v in message.items()}  # noqa: PLR2004
+    return encode_typed_data(domain_data=domain, message_types={primary: fields}, message_data=binary)
+
+
+def leaf(seq: int) -> tuple[dict[str, Any], bytes, str]:
+    """A voucher's struct, its hash and its claim id."""
+    claim_id = f"claim-{seq}"
+    message = {"grantId": GRANT, "tier": seq % 3, "seq": seq, "to": "0x" + f"{seq + 1:040x}", "claimKey": "0x" + "00" * 20}
+    message |= {"slot": seq % 2, "claimHash": "0x" + keccak(text=claim_id).hex()}
+    return message, bytes(typed("Voucher", message).body), claim_id
+
+
+def vouchers(name: str, seqs: list[int]) -> list[dict[str, Any]]:
+    """All vouchers of one batch."""
+    leaves = [leaf(seq) for seq in seqs]
+    levels = [[hashed for _, hashed, _ in leaves]]
+    while len(levels[-1]) > 1:
+        row = levels[-1]
+        paired = [keccak(min(row[i : i + 2]) + max(row[i : i + 2])) for i in range(0, len(row) - 1, 2)]
+        levels.append(paired + row[len(row) & ~1 :])
+    root = "0x" + levels[-1][0].hex()
+    batch = {"grantId": GRANT, "batchSeq": len(seqs), "root": root, "count": len(seqs), "issuedAt": 1_790_000_000}
+    signable = typed("Batch", batch)
+    digest = keccak(b"\x19\x01" + signable.header + signable.body)
+    signature = "0x" + bytes(KEY.sign_message(signable).signature).hex()
+    found = []
+    for index, (message, hashed, claim_id) in enumerate(leaves):
+        at, proof = index, []
+        for level in levels[:-1]:
+            if at ^ 1 < len(level):
+                proof.append("0x" + level[at ^ 1].hex())
+            at //= 2
+        body = {"schema": 1, "claim_id": claim_id, "drop": "harbour-lights", "node": "quay-appliance1"}
+        body |= {"token_id": str(100 + message["seq"]), "chain_id": CHAIN, "contract": CONTRACT, "voucher": message}
+        body |= {"proof": proof, "batch": batch, "signature": signature, "price_wei": "0"}
+        found.append({"name": f"{name}-{index}", "voucher": body, "leaf": "0x" + hashed.hex(), "digest": "0x" + digest.hex(), "key": KEY.address})
+    return found
+
+
+def claim(drop: str, tier: int, slot: int) -> dict[str, Any]:
+    """What a wallet signs."""
+    claim_id = f"{drop}-{tier}-{slot}"
+    signable = typed("Claim", {"drop": drop, "tier": tier, "slot": slot, "claimHash": "0x" + keccak(text=claim_id).hex()})
+    digest = "0x" + keccak(b"\x19\x01" + signable.header + signable.body).hex()
+    return {"drop": drop, "tier": tier, "slot": slot, "claim_id": claim_id, "chain_id": CHAIN, "contract": CONTRACT, "digest": digest}
+
+
+if __name__ == "__main__":
+    made = {"vouchers": vouchers("lone", [0]) + vouchers("five", [1, 2, 3, 4, 5]), "claims": [claim("harbour-lights", 0, 0), claim("größe", 2, 7)]}
+    Path(__file__).with_name("voucher.json").write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n")
