@@ -1,0 +1,7 @@
+"""The only reader of YAML by people: a drop file becomes a frozen DropSpec, or all its faults at once."""
+
+from infra.spec.drop import DropFile, DropSpec, GeographySpec, SplitSpec, TierSpec
+from infra.spec.read import read_drop
+from infra.spec.site import BoxSpec, SiteSpec
+
+__all__ = ["BoxSpec", "DropFile", "DropSpec", "GeographySpec", "SiteSpec", "SplitSpec", "TierSpec", "read_drop"]

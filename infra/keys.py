@@ -1,0 +1,82 @@
+"""The control side's keys and secrets: files under EDGEDROP_HOME, made on first need, readable by their owner alone.
+
+They are never an input or output of a Pulumi resource: a provider reads them here, so no state holds them.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+from coincurve import PrivateKey
+from eth_utils import to_checksum_address
+
+from infra.home import home, place, write_private
+from node_image.protocol import dsse
+from node_image.protocol.signature import address_of
+
+
+def owner_pem() -> bytes:
+    """The drop owner's ed25519 key: signs manifests, leases, announcements, releases."""
+    return _kept("owner.pem", dsse.new_private_pem)
+
+
+def owner_public_pem() -> bytes:
+    """Its public half, which every node is given."""
+    return dsse.public_pem(owner_pem())
+
+
+def operator_key() -> str:
+    """The account that deploys contracts and opens leases (0x hex)."""
+    return _kept("operator.key", _account).decode()
+
+
+def relayer_key() -> str:
+    """The account that redeems free vouchers (0x hex)."""
+    return _kept("relayer.key", _account).decode()
+
+
+def operator_address() -> str:
+    """The operator's account, checksummed."""
+    return _address(operator_key())
+
+
+def relayer_address() -> str:
+    """The relayer's account, checksummed."""
+    return _address(relayer_key())
+
+
+def bus_secret() -> str:
+    """What nodes and hub services show to the bus."""
+    return _kept("bus.secret", _secret).decode()
+
+
+def db_secret() -> str:
+    """The ledger database's password."""
+    return _kept("db.secret", _secret).decode()
+
+
+def manifest_digest(drop: str) -> str | None:
+    """The digest of the drop's signed manifest (0x hex), None before `edgedrop manifest sign`."""
+    path = home() / "drops" / drop / "digest"
+    return path.read_text().strip() if path.exists() else None
+
+
+def _account() -> bytes:
+    return ("0x" + PrivateKey().to_hex()).encode()
+
+
+def _secret() -> bytes:
+    return secrets.token_hex(24).encode()
+
+
+def _address(key: str) -> str:
+    point = PrivateKey.from_hex(key.removeprefix("0x")).public_key.format(compressed=False)
+    return to_checksum_address(address_of(point))
+
+
+def _kept(name: str, make: Callable[[], bytes]) -> bytes:
+    path = place("keys", name)
+    if not path.exists():
+        write_private(path, make())
+    return path.read_bytes()

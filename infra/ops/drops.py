@@ -1,0 +1,55 @@
+"""From a drop's name on the command line to its file and its plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from infra import keys
+from infra.errors import BadUsage
+from infra.home import ROOT
+from infra.plan import plan_drop
+from infra.plan.model import DropPlan
+from infra.slots import FIRST, slot_of
+from infra.spec import DropFile, read_drop
+from node_image.protocol import manifest
+
+DROPS = ROOT / "inventory" / "drops"
+
+
+def open_drop(name_or_file: str) -> tuple[Path, DropFile]:
+    """A name is a file of inventory/drops; anything with a slash or .yaml is a path."""
+    is_path = "/" in name_or_file or name_or_file.endswith(".yaml")
+    path = Path(name_or_file) if is_path else DROPS / f"{name_or_file}.yaml"
+    if not path.is_file():
+        there = ", ".join(sorted(file.stem for file in DROPS.glob("*.yaml")))
+        raise BadUsage(f"there is no drop file {name_or_file}", f"give a path, or one of: {there}")
+    return path, read_drop(path)
+
+
+def manifest_of(path: Path, file: DropFile) -> tuple[manifest.Manifest, dict[str, bytes]]:
+    """The manifest of the files as they are, with the assets by their name in the content."""
+    tokens: list[manifest.Token] = []
+    assets: dict[str, bytes] = {}
+    for tier in file.spec.tiers:
+        for number, asset in enumerate(file.assets[tier.name], start=1):
+            data = (path.parent / asset).read_bytes()
+            name = f"{tier.name}/{Path(asset).name}"
+            assets[name] = data
+            title = f"{file.spec.title}: {tier.title} {number}/{tier.supply}"
+            fingerprint = manifest.fingerprint(data)
+            tokens.append(manifest.Token(len(tokens) + 1, tier.name, title, name, fingerprint, tier.sku))
+    return manifest.Manifest(1, file.spec.name, tuple(tokens)), assets
+
+
+def plan_of_file(path: Path, file: DropFile, stack: str) -> DropPlan:
+    """The plan as `up` would make it now: with this machine's keys, and the stack's slot or the first there is."""
+    made, _ = manifest_of(path, file)
+    slot = slot_of(stack)
+    return plan_drop(
+        file,
+        stack=stack,
+        slot=FIRST if slot is None else slot,
+        owner=keys.operator_address(),
+        operator=keys.operator_address(),
+        manifest_digest=manifest.digest(made.payload()),
+    )

@@ -1,0 +1,32 @@
+"""Words for people on stderr, JSON for machines on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import typer
+from rich.console import Console
+
+from infra.errors import BadUsage
+
+people = Console(stderr=True)
+
+
+def say(line: str) -> None:
+    """One line for people."""
+    people.print(line, highlight=False, soft_wrap=True)
+
+
+def tell(found: object) -> None:
+    """The answer for machines."""
+    print(json.dumps(found, indent=2))
+
+
+def confirm(what: str, *, yes: bool) -> None:
+    """Ask before acting; a machine answers by --yes, and is told so where it forgot."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise BadUsage(f"this would {what}, and nobody is there to ask", "add --yes")
+    typer.confirm(f"{what}?", abort=True, err=True)

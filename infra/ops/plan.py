@@ -1,0 +1,56 @@
+"""`edgedrop plan`: what a drop will be, before anything is made."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from infra.ops.drops import open_drop, plan_of_file
+from infra.ops.output import people, tell
+from infra.plan.model import DropPlan
+
+WEI_PER_ETHER = 10**18
+
+
+def plan(
+    drop: Annotated[str, typer.Argument(help="A name from inventory/drops, or a drop file's path.")],
+    as_json: Annotated[bool, typer.Option("--json", help="The plan as JSON on stdout.")] = False,
+) -> None:
+    """Show geographies, nodes, addresses, leases and the contract's address; makes nothing."""
+    path, file = open_drop(drop)
+    made = plan_of_file(path, file, stack=file.spec.name)
+    if as_json:
+        tell(asdict(made))
+    else:
+        people.print(_tiers(made), _nodes(made), sep="\n")
+        people.print(f"contract [bold]{made.contract.address}[/] on chain {made.contract.chain_id}")
+
+
+def _tiers(made: DropPlan) -> Table:
+    table = Table(title=f"{made.title}: what is for sale", title_justify="left")
+    for heading in ("tier", "tokens", "ids", "leased", "kept back", "price", "per wallet", "SKU"):
+        table.add_column(heading, justify="left" if heading in ("tier", "SKU") else "right")
+    for tier in made.tiers:
+        last = tier.first_token + tier.supply - 1
+        price = f"{tier.price_wei / WEI_PER_ETHER:g} ETH" if tier.price_wei else "free"
+        counts = (tier.supply, f"{tier.first_token}-{last}", tier.supply - tier.fallback, tier.fallback)
+        table.add_row(tier.name, *(str(count) for count in counts), price, str(tier.wallet_cap), tier.sku or "")
+    return table
+
+
+def _nodes(made: DropPlan) -> Table:
+    table = Table(title="who may sell it", title_justify="left")
+    table.add_column("geography")
+    table.add_column("node")
+    table.add_column("address")
+    for tier in made.tiers:
+        table.add_column(f"{tier.name} ids", justify="right")
+    for geo in made.geographies:
+        table.add_row(f"[bold]{geo.title}[/]", "front", f"{geo.front_address}:8080")
+        for node in geo.nodes:
+            ranges = {lease.tier: f"{lease.start}-{lease.start + lease.quota - 1}" for lease in node.leases}
+            table.add_row("", node.name, node.address, *(ranges.get(tier.tier, "") for tier in made.tiers))
+    return table

@@ -1,0 +1,100 @@
+"""A drop's plan: tiers, placement, addresses, leases, contract."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from infra.plan.contract import plan_contract
+from infra.plan.leases import fallback_of, leases
+from infra.plan.model import DropPlan, Geography, Lease, Node, NodeKind, Split, Tier
+from infra.spec import DropFile, DropSpec, GeographySpec, SplitSpec
+from node_image.protocol.eip712 import grant_id
+
+WEI_PER_GWEI = 10**9
+BPS_PER_PERCENT = 100
+FRONT_HOST = 2
+FIRST_NODE_HOST = 10
+
+
+def plan_drop(file: DropFile, *, stack: str, slot: int, owner: str, operator: str, manifest_digest: str) -> DropPlan:
+    """Everything about the drop that can be known before it stands; the same input gives the same plan."""
+    spec = file.spec
+    tiers = _tiers(spec)
+    shares = leases(spec, tiers)
+    geographies = tuple(
+        _geography(file, geo, f"10.{slot}.{at + 1}", shares[at]) for at, geo in enumerate(spec.geographies)
+    )
+    return DropPlan(
+        drop=spec.name,
+        stack=stack,
+        title=spec.title,
+        slot=slot,
+        opens_at=spec.window.opens_at,
+        closes_at=spec.window.closes_at,
+        redeem_by=spec.window.redeem_by,
+        tiers=tiers,
+        geographies=geographies,
+        contract=plan_contract(spec, tiers, owner=owner, operator=operator, manifest_digest=manifest_digest),
+    )
+
+
+def _tiers(spec: DropSpec) -> tuple[Tier, ...]:
+    """Token ids run on from tier to tier, from 1; so do the bits of a holder's slot, from 0."""
+    found: list[Tier] = []
+    token, bit = 1, 0
+    for number, tier in enumerate(spec.tiers):
+        found.append(
+            Tier(
+                tier=number,
+                name=tier.name,
+                title=tier.title,
+                supply=tier.supply,
+                fallback=fallback_of(tier.supply, spec.leases.fallback_percent),
+                first_token=token,
+                price_wei=tier.price_gwei * WEI_PER_GWEI,
+                wallet_cap=tier.wallet_cap,
+                slot_base=bit,
+                sku=tier.sku,
+                splits=tuple(_split(split) for split in tier.splits),
+            )
+        )
+        token, bit = token + tier.supply, bit + tier.wallet_cap
+    return tuple(found)
+
+
+def _split(split: SplitSpec) -> Split:
+    return Split(split.address, split.share_percent * BPS_PER_PERCENT)
+
+
+def _geography(file: DropFile, geo: GeographySpec, prefix: str, shares: Sequence[list[Lease]]) -> Geography:
+    kinds: list[tuple[NodeKind, int]] = [("appliance", n + 1) for n in range(geo.appliances)]
+    kinds += [("spare", n + 1) for n in range(geo.spares)]
+    return Geography(
+        name=geo.name,
+        title=geo.title,
+        subnet=f"{prefix}.0/24",
+        front_address=f"{prefix}.{FRONT_HOST}",
+        nodes=tuple(
+            _node(file, geo, f"{geo.name}-{kind}{number}", kind, at, prefix, tuple(shares[at]))
+            for at, (kind, number) in enumerate(kinds)
+        ),
+    )
+
+
+def _node(
+    file: DropFile, geo: GeographySpec, name: str, kind: NodeKind, at: int, prefix: str, held: tuple[Lease, ...]
+) -> Node:
+    box = file.sites[geo.site].boxes[at] if geo.target == "ssh" and geo.site else None
+    return Node(
+        name=name,
+        geo=geo.name,
+        kind=kind,
+        target=geo.target,
+        address=str(box.address) if box else f"{prefix}.{FIRST_NODE_HOST + at}",
+        ssh_port=box.ssh_port if box else 22,
+        ssh_user=box.ssh_user if box else "root",
+        host_key=box.host_key if box else None,
+        epoch=geo.epoch,
+        grant_id="0x" + grant_id(file.spec.name, name, geo.epoch).hex(),
+        leases=held,
+    )

@@ -1,0 +1,46 @@
+"""Supply to leases: disjoint ranges by construction, nothing leased twice, the fallback reserve kept at each tier's end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+
+from infra.plan.model import Lease, Tier
+from infra.plan.shares import share_out
+from infra.spec import DropSpec, GeographySpec
+
+WHOLE = 100
+
+
+def fallback_of(supply: int, percent: int) -> int:
+    """Tokens of a tier that no lease may hold at first; rounded up, but one token is always for sale."""
+    return min(supply - 1, ceil(supply * percent / WHOLE))
+
+
+def leases(spec: DropSpec, tiers: Sequence[Tier]) -> list[list[list[Lease]]]:
+    """For each geography, for each of its nodes (appliances first), its leases; a quota of 0 is no lease."""
+    found: list[list[list[Lease]]] = [[[] for _ in range(geo.appliances + geo.spares)] for geo in spec.geographies]
+    for tier in tiers:
+        start = tier.first_token
+        for at, quotas in enumerate(quotas_of(spec, tier)):
+            for node, quota in enumerate(quotas):
+                if quota:
+                    found[at][node].append(Lease(tier.tier, start, quota, spec.window.opens_at, spec.window.redeem_by))
+                start += quota
+    return found
+
+
+def quotas_of(spec: DropSpec, tier: Tier) -> list[list[int]]:
+    """What each node of each geography may sign of a tier; together supply less fallback."""
+    by_geography = share_out(tier.supply - tier.fallback, [geo.share_percent for geo in spec.geographies])
+    return [_by_node(spec, geo, quota) for geo, quota in zip(spec.geographies, by_geography, strict=True)]
+
+
+def _by_node(spec: DropSpec, geo: GeographySpec, quota: int) -> list[int]:
+    """Spares get their percent, all of it where there is no appliance and none where there is no spare."""
+    spare_weight = spec.leases.spare_percent if geo.spares else 0
+    appliance_weight = (WHOLE - spec.leases.spare_percent if geo.spares else WHOLE) if geo.appliances else 0
+    if appliance_weight + spare_weight == 0:
+        spare_weight = WHOLE  # spare_percent 0 and no appliance: somebody must sell
+    appliances, spares = share_out(quota, [appliance_weight, spare_weight])
+    return [*share_out(appliances, [1] * geo.appliances), *share_out(spares, [1] * geo.spares)]

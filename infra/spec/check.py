@@ -1,0 +1,110 @@
+"""What several values of a drop file tell together. Pure but for asking whether an asset is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from infra.spec.drop import WALLET_CAP_BITS, DropSpec, GeographySpec, TierSpec
+from infra.spec.site import SiteSpec
+
+Found = tuple[tuple[str | int, ...], str]
+WHOLE = 100
+MAX_ASSET_BYTES = 20_000_000
+
+
+def check_drop(
+    spec: DropSpec, assets: dict[str, tuple[str, ...]], sites: dict[str, SiteSpec], folder: Path
+) -> list[Found]:
+    """Every contradiction in the file, in the order of the file."""
+    return [
+        *_window(spec),
+        *_names(("tiers",), [tier.name for tier in spec.tiers]),
+        *(fault for index, tier in enumerate(spec.tiers) for fault in _tier(spec, tier, index, assets[tier.name], folder)),
+        *_shared_assets(spec, assets),
+        *_caps(spec),
+        *_names(("geographies",), [geo.name for geo in spec.geographies]),
+        *_shares(spec),
+        *(fault for index, geo in enumerate(spec.geographies) for fault in _geography(geo, index, sites)),
+        *_boxes_once(spec),
+    ]
+
+
+def _window(spec: DropSpec) -> Iterator[Found]:
+    window = spec.window
+    if window.closes_at <= window.opens_at:
+        yield ("window", "closes_at"), "is not after opens_at"
+    if window.redeem_by <= window.closes_at:
+        yield ("window", "redeem_by"), "is not after closes_at: a voucher of the last minute could not be redeemed"
+
+
+def _names(place: tuple[str, ...], names: Sequence[str]) -> Iterator[Found]:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield (*place, index, "name"), f"{name} stands twice; each name is used once"
+
+
+def _tier(spec: DropSpec, tier: TierSpec, index: int, assets: tuple[str, ...], folder: Path) -> Iterator[Found]:
+    place = ("tiers", index)
+    if not assets:
+        yield (*place, "assets"), f"no file beside the drop file matches {tier.assets}"
+    elif len(assets) != tier.supply:
+        yield (*place, "supply"), f"is {tier.supply}, but {tier.assets} matches {len(assets)} files; each token has one"
+    for asset in assets:
+        size = (folder / asset).stat().st_size
+        if not 0 < size <= MAX_ASSET_BYTES:
+            yield (*place, "assets"), f"{asset} has {size} bytes; 1 to {MAX_ASSET_BYTES} are right"
+    if tier.sku is not None and tier.sku not in spec.skus:
+        yield (*place, "sku"), f"{tier.sku} is not among skus ({', '.join(spec.skus) or 'there are none'})"
+    total = sum(split.share_percent for split in tier.splits)
+    if total != WHOLE:
+        yield (*place, "splits"), f"add up to {total} percent, not {WHOLE}"
+    payees = [split.address for split in tier.splits]
+    for at, payee in enumerate(payees):
+        if payee in payees[:at]:
+            yield (*place, "splits", at, "address"), "is paid twice in this tier; add the shares up"
+
+
+def _shared_assets(spec: DropSpec, assets: dict[str, tuple[str, ...]]) -> Iterator[Found]:
+    seen: dict[str, str] = {}
+    for index, tier in enumerate(spec.tiers):
+        twice = sorted({seen[asset] for asset in assets[tier.name] if asset in seen and seen[asset] != tier.name})
+        if twice:
+            yield ("tiers", index, "assets"), f"shares files with tier {', '.join(twice)}: the same token twice"
+        seen |= dict.fromkeys(assets[tier.name], tier.name)
+
+
+def _caps(spec: DropSpec) -> Iterator[Found]:
+    total = sum(tier.wallet_cap for tier in spec.tiers)
+    if total > WALLET_CAP_BITS:
+        yield ("tiers",), f"their wallet caps add up to {total}; a holder's slot on chain has {WALLET_CAP_BITS} bits"
+
+
+def _shares(spec: DropSpec) -> Iterator[Found]:
+    total = sum(geo.share_percent for geo in spec.geographies)
+    if total != WHOLE:
+        yield ("geographies",), f"their share_percent add up to {total}, not {WHOLE}"
+
+
+def _geography(geo: GeographySpec, index: int, sites: dict[str, SiteSpec]) -> Iterator[Found]:
+    place = ("geographies", index)
+    if geo.appliances + geo.spares == 0:
+        yield (*place, "appliances"), "is 0 and so is spares: nobody could claim there"
+    if geo.target == "docker":
+        if geo.site is not None:
+            yield (*place, "site"), "goes with target: ssh; target: docker makes its own boxes"
+    elif geo.site is None:
+        yield place, "target: ssh needs site: the name of a file in inventory/sites"
+    elif geo.site not in sites:
+        yield (*place, "site"), f"there is no inventory/sites/{geo.site}.yaml"
+    elif (have := len(sites[geo.site].boxes)) < geo.appliances + geo.spares:
+        yield (*place, "appliances"), f"and spares want {geo.appliances + geo.spares} boxes, site {geo.site} has {have}"
+
+
+def _boxes_once(spec: DropSpec) -> Iterator[Found]:
+    taken: dict[str, str] = {}
+    for index, geo in enumerate(spec.geographies):
+        if geo.site in taken:
+            yield ("geographies", index, "site"), f"the boxes of {geo.site} are taken by {taken[geo.site]}"
+        elif geo.site is not None:
+            taken[geo.site] = geo.name

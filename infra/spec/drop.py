@@ -1,0 +1,82 @@
+"""A drop file's shape. What one value can tell is checked in `fields`, what several tell together in `check`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StrictInt
+
+from infra.spec.fields import Address, Count, Frozen, Gwei, Name, Percent, Sku, Supply, Symbol, Time, Title
+from infra.spec.site import SiteSpec
+
+WALLET_CAP_BITS = 224  # of a holder's slot on chain: the caps of all tiers share them (PROTOCOL: the nullifier)
+
+
+class WindowSpec(Frozen):
+    """When people may claim, and until when a voucher redeems; Unix seconds once read."""
+
+    opens_at: Time
+    closes_at: Time
+    redeem_by: Time
+
+
+class SplitSpec(Frozen):
+    """Who is paid what share of a tier."""
+
+    address: Address
+    share_percent: Annotated[Percent, Field(ge=1)]
+
+
+class TierSpec(Frozen):
+    """One kind of thing; `assets` is a pattern beside the drop file, one file a token, in the order of their names."""
+
+    name: Name
+    title: Title
+    assets: str
+    supply: Supply
+    price_gwei: Gwei
+    wallet_cap: Annotated[StrictInt, Field(ge=1, le=WALLET_CAP_BITS)]
+    sku: Sku | None = None
+    splits: Annotated[tuple[SplitSpec, ...], Field(min_length=1)]
+
+
+class LeasesSpec(Frozen):
+    """How a tier's supply is shared out."""
+
+    fallback_percent: Annotated[Percent, Field(le=50)] = 5
+    spare_percent: Percent = 40
+
+
+class GeographySpec(Frozen):
+    """One place; with `target: ssh` its boxes are those of the site, appliances first."""
+
+    name: Name
+    title: Title
+    target: Literal["docker", "ssh"] = "docker"
+    site: Name | None = None
+    share_percent: Percent
+    appliances: Count
+    spares: Count
+    epoch: Annotated[StrictInt, Field(ge=1, le=10_000)] = 1
+
+
+class DropSpec(Frozen):
+    """A whole drop file; `assets` and `sites` are what it names, read along with it."""
+
+    name: Name
+    title: Title
+    symbol: Symbol
+    chain_id: Annotated[StrictInt, Field(ge=1)]
+    window: WindowSpec
+    skus: dict[Sku, Title] = {}
+    tiers: Annotated[tuple[TierSpec, ...], Field(min_length=1, max_length=32)]
+    leases: LeasesSpec = LeasesSpec()
+    geographies: Annotated[tuple[GeographySpec, ...], Field(min_length=1, max_length=250)]
+
+
+class DropFile(Frozen):
+    """The drop file with the files it names: asset paths by tier, in token order; sites by name."""
+
+    spec: DropSpec
+    assets: dict[str, tuple[str, ...]]
+    sites: dict[str, SiteSpec]
