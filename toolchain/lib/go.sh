@@ -31,37 +31,42 @@ go_is_new_enough() {
     printf '%s\n' "$GO_MINIMUM" "${found#go}" | sort --check=quiet --version-sort
 }
 
-tool_key() { # the module's folder
+tool_key() { # modules' folders
     {
         echo "$PULUMI_VERSION $PULUMI_LANGUAGE_PYTHON_VERSION $PULUMI_DOCKER_VERSION"
-        find "$1" -type f \( -name '*.go' -o -name 'go.*' \) -print0 | sort -z | xargs -0 cat
+        find "$@" -type f \( -name '*.go' -o -name 'go.*' \) -print0 | sort -z | xargs -0 cat
     } | sha256sum | cut -c -12
 }
 
-tool_folder() { # name, its module
-    echo "$CACHE/tools/$1-$(tool_key "$2")"
+tool_folder() { # name, modules' folders
+    local name=$1
+    shift
+    echo "$CACHE/tools/$name-$(tool_key "$@")"
 }
 
-tool_linked() { # name, its module, the file's name
-    [[ -x $CACHE/bin/$3 && $(readlink "$CACHE/bin/$3") == "$(tool_folder "$1" "$2")/$3" ]]
+tool_linked() { # folder, names
+    local folder=$1 name
+    shift
+    for name in "$@"; do
+        [[ -x $CACHE/bin/$name && $(readlink "$CACHE/bin/$name") == "$folder/$name" ]] || return 1
+    done
 }
 
-build_tool() { # name, its module, package, linker flags
-    local folder work
-    folder=$(tool_folder "$1" "$2")
-    work=$folder.$$
-    mkdir -p "$work"
-    (cd "$2" && go_build -ldflags "-s -w ${4:-}" -o "$work/$1" "$3")
-    rm -rf "$folder" && mv "$work" "$folder"
+build_tool() { # folder, name, module's folder, package, linker flags
+    mkdir -p "$1"
+    (cd "$3" && go_build -ldflags "-s -w ${5:-}" -o "$1/.$2.$$" "$4")
+    mv "$1/.$2.$$" "$1/$2"
+    link_tool "$2" "$1/$2"
 }
+
+nats_folder() { tool_folder nats-server "$GO_MODULES/nats-server"; }
 
 nats_ready() {
-    tool_linked nats-server "$GO_MODULES/nats-server" nats-server && echo "$NATS_SERVER_VERSION"
+    tool_linked "$(nats_folder)" nats-server && echo "$NATS_SERVER_VERSION"
 }
 
 nats_make() {
-    build_tool nats-server "$GO_MODULES/nats-server" github.com/nats-io/nats-server/v2
-    link_tool nats-server "$(tool_folder nats-server "$GO_MODULES/nats-server")/nats-server"
+    build_tool "$(nats_folder)" nats-server "$GO_MODULES/nats-server" github.com/nats-io/nats-server/v2
 }
 
 # A Pulumi that the machine brought itself (not ours), of the pinned version or a later one of the same major.
@@ -75,38 +80,38 @@ own_pulumi() {
         echo "$found, $path"
 }
 
+# One folder for both: Pulumi warns on every run about a language host that doesn't lie beside it.
+pulumi_folder() { tool_folder pulumi "$GO_MODULES/pulumi" "$GO_MODULES/pulumi-language-python"; }
+
 pulumi_ready() {
-    own_pulumi || { tool_linked pulumi "$GO_MODULES/pulumi" pulumi && echo "$PULUMI_VERSION"; }
+    own_pulumi || { tool_linked "$(pulumi_folder)" pulumi && echo "$PULUMI_VERSION"; }
 }
 
 pulumi_make() {
-    build_tool pulumi "$GO_MODULES/pulumi" github.com/pulumi/pulumi/pkg/v3/cmd/pulumi \
+    build_tool "$(pulumi_folder)" pulumi "$GO_MODULES/pulumi" github.com/pulumi/pulumi/pkg/v3/cmd/pulumi \
         "$SDK_VERSION_FLAG=v$PULUMI_VERSION"
-    link_tool pulumi "$(tool_folder pulumi "$GO_MODULES/pulumi")/pulumi"
 }
 
-# The official CLI brings its own language host.
+# The SDK's scripts that run Python: a program, and a dynamic provider.
+SDK_SCRIPTS=(pulumi-language-python-exec pulumi-resource-pulumi-python)
+
 language_python_ready() {
+    # The official CLI brings its own.
     if own_pulumi >/dev/null; then echo "comes with pulumi" && return; fi
-    local file
-    for file in pulumi-language-python pulumi-language-python-exec pulumi-resource-pulumi-python; do
-        tool_linked pulumi-language-python "$GO_MODULES/pulumi-language-python" "$file" || return 1
-    done
-    echo "$PULUMI_LANGUAGE_PYTHON_VERSION"
+    tool_linked "$(pulumi_folder)" pulumi-language-python "${SDK_SCRIPTS[@]}" && echo "$PULUMI_LANGUAGE_PYTHON_VERSION"
 }
 
 language_python_make() {
-    local name=pulumi-language-python folder sdk
-    build_tool $name "$GO_MODULES/$name" github.com/pulumi/pulumi/sdk/v3/python/cmd/$name \
+    local name=pulumi-language-python folder sdk script
+    folder=$(pulumi_folder)
+    build_tool "$folder" $name "$GO_MODULES/$name" github.com/pulumi/pulumi/sdk/v3/python/cmd/$name \
         "$SDK_VERSION_FLAG=v$PULUMI_LANGUAGE_PYTHON_VERSION"
-    folder=$(tool_folder $name "$GO_MODULES/$name")
-    # The two scripts come from the SDK's version, not the host's: they run its Python code.
+    # The scripts come from the SDK's version, not the host's: they run its Python code.
     sdk=$(cd "$GO_MODULES/pulumi" && go mod download github.com/pulumi/pulumi/sdk/v3 &&
         go list -m -f '{{.Dir}}' github.com/pulumi/pulumi/sdk/v3)
     install -m 755 "$sdk/python/cmd/pulumi-language-python-exec" "$sdk/python/dist/pulumi-resource-pulumi-python" \
         "$folder"
-    local file
-    for file in "$folder"/*; do link_tool "$(basename "$file")" "$file"; done
+    for script in "${SDK_SCRIPTS[@]}"; do link_tool "$script" "$folder/$script"; done
 }
 
 # An official plugin has no key file and is left as it is.
