@@ -10,6 +10,9 @@ apt_missing() {
     done
     # Debian keeps what `python3 -m venv` needs in a package of its own.
     python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
+    # Where the kernel enforces AppArmor, an engine without the parser starts no container.
+    [[ $(cat /sys/module/apparmor/parameters/enabled 2>/dev/null) != Y ]] ||
+        command -v apparmor_parser >/dev/null || [[ -x /usr/sbin/apparmor_parser ]] || echo apparmor
 }
 
 apt_ready() {
@@ -74,9 +77,12 @@ drop_stale() { # pid file, the name its process must have: a number may be someo
     [[ $name == "$2" ]] || $SUDO rm -f "$1"
 }
 
-mount_cgroups() {
-    if [[ -z $(ls -A /sys/fs/cgroup) ]]; then
-        $SUDO apt-get install --yes --no-install-recommends cgroupfs-mount
+mount_cgroups() { # an init system would have done it
+    [[ -z $(ls -A /sys/fs/cgroup) ]] || return 0
+    $SUDO env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends cgroupfs-mount || true
+    if command -v cgroupfs-mount >/dev/null; then
         $SUDO cgroupfs-mount
+    else
+        $SUDO mount -t cgroup2 cgroup2 /sys/fs/cgroup
     fi
 }
