@@ -1,0 +1,92 @@
+"""Whatever the drop file says: every token has at most one lease, and the supply is neither stretched nor lost."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infra.plan.drop import plan_drop
+from infra.plan.model import DropPlan
+from infra.plan.shares import share_out
+from infra.spec import DropFile, DropSpec
+
+ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+DIGEST = "0x" + "ab" * 32
+
+
+def geography(number: int, share: int, appliances: int, spares: int) -> dict[str, object]:
+    """One entry of a drop file."""
+    told = {"name": f"geo{number}", "title": f"Geo {number}", "share_percent": share}
+    return told | {"appliances": appliances, "spares": spares}
+
+
+@st.composite
+def drops(draw: st.DrawFn) -> DropFile:
+    """A drop file that has no fault of its own; its assets are not asked for."""
+    shares = draw(st.lists(st.integers(0, 100), min_size=1, max_size=5))
+    weights = share_out(100, shares if any(shares) else [1] * len(shares))
+    counts = [draw(st.tuples(st.integers(0, 4), st.integers(0, 4)).filter(any)) for _ in weights]
+    tiers = [
+        {"name": f"tier{n}", "title": "T", "assets": "*", "supply": supply, "price_gwei": 0, "wallet_cap": 1}
+        | {"splits": [{"address": ADDRESS, "share_percent": 100}]}
+        for n, supply in enumerate(draw(st.lists(st.integers(1, 5000), min_size=1, max_size=4)))
+    ]
+    window = {f: f"2026-0{n}-01T00:00:00Z" for n, f in enumerate(("opens_at", "closes_at", "redeem_by"), start=1)}
+    told = {"name": "d", "title": "D", "symbol": "DD", "chain_id": 1, "window": window, "tiers": tiers}
+    percents = {"fallback_percent": draw(st.integers(0, 50)), "spare_percent": draw(st.integers(0, 100))}
+    geos = [geography(n, share, *count) for n, (share, count) in enumerate(zip(weights, counts, strict=True))]
+    spec = DropSpec.model_validate(told | {"leases": percents, "geographies": geos})
+    return DropFile(spec=spec, assets={}, sites={})
+
+
+def planned(file: DropFile) -> DropPlan:
+    """Its plan."""
+    return plan_drop(file, stack="d", slot=20, owner=ADDRESS, operator=ADDRESS, manifest_digest=DIGEST)
+
+
+@settings(max_examples=120, deadline=None)
+@given(drops())
+def test_every_token_has_at_most_one_lease_and_all_but_the_fallback_have_one(file: DropFile) -> None:
+    plan = planned(file)
+    for tier in plan.tiers:
+        leased = [
+            token
+            for node in plan.nodes
+            for lease in node.leases
+            if lease.tier == tier.tier
+            for token in range(lease.start, lease.start + lease.quota)
+        ]
+        assert len(leased) == len(set(leased)) == tier.supply - tier.fallback
+        assert set(leased) == set(range(tier.first_token, tier.first_token + tier.supply - tier.fallback))
+
+
+@settings(max_examples=60, deadline=None)
+@given(drops())
+def test_names_addresses_and_grants_are_each_used_once(file: DropFile) -> None:
+    plan = planned(file)
+    for of in (lambda node: node.name, lambda node: node.address, lambda node: node.grant_id):
+        found = [of(node) for node in plan.nodes]
+        assert len(found) == len(set(found))
+
+
+@settings(max_examples=60, deadline=None)
+@given(drops())
+def test_the_same_file_gives_the_same_plan(file: DropFile) -> None:
+    assert planned(file) == planned(file)
+
+
+@settings(max_examples=60, deadline=None)
+@given(drops())
+def test_tiers_ids_and_bits_run_on_without_overlap(file: DropFile) -> None:
+    tiers = planned(file).tiers
+    for before, after in zip(tiers, tiers[1:], strict=False):
+        assert after.first_token == before.first_token + before.supply
+        assert after.slot_base == before.slot_base + before.wallet_cap
+
+
+@given(st.integers(0, 10_000), st.lists(st.integers(0, 100), min_size=1, max_size=8))
+def test_shares_are_whole_and_add_up(total: int, weights: list[int]) -> None:
+    shares = share_out(total, weights)
+    assert sum(shares) == (total if any(weights) else 0)
+    for share, weight in zip(shares, weights, strict=True):
+        assert abs(share - total * weight / (sum(weights) or 1)) < 1
