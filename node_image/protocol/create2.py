@@ -5,7 +5,8 @@
 - `create2_address(salt, init_code) -> str`
 - `plan_address(artifact, *, drop, ...the same...) -> str`: the three in one
 
-`artifact` is contracts/build/EdgedropToken.json as bytes; `tiers` are `infra.plan.model.Tier` or anything of that shape.
+`artifact` is contracts/build/EdgedropToken.json as bytes; `tiers` are `infra.plan.model.Tier` or
+anything of that shape.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from eth_abi import encode
+from eth_abi.abi import encode
 
 from node_image.protocol.eip712 import keccak
 
@@ -115,9 +116,7 @@ def checksummed(address: bytes) -> str:
     """An address as people write it (EIP-55)."""
     plain = address.hex()
     marks = keccak(plain.encode()).hex()
-    return "0x" + "".join(
-        letter.upper() if mark >= "8" else letter for letter, mark in zip(plain, marks, strict=False)
-    )
+    return "0x" + "".join(letter.upper() if mark >= "8" else letter for letter, mark in zip(plain, marks, strict=False))
 
 
 def _tier(tier: TierLike) -> tuple[int, int, int, int, int, list[tuple[str, int]]]:
