@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import compileall
+import fcntl
 import hashlib
 import json
 import os
@@ -17,8 +18,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from infra.errors import EdgedropError, MissingTool
@@ -82,6 +84,15 @@ def in_cache(kind: str, key: str, make: Callable[[Path], None]) -> Path:
             make(part)
             part.replace(path)
     return path
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """One build at a time on a machine: a second one would make the same things again."""
+    cache().mkdir(parents=True, exist_ok=True)
+    with (cache() / "images.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def rootfs(image: Image) -> Path:
@@ -162,8 +173,9 @@ def build_all(say: Callable[[str], None]) -> dict[str, dict[str, str]]:
     missing = [image for image in IMAGES if names[image.name] not in ids]
     # The slow parts first, two at a time: they wait for the network and for a core in turns.
     with ThreadPoolExecutor(2) as pool:
-        for _ in pool.map(_prefetch, missing):
-            pass
+        for line in pool.map(_prefetch, missing):
+            if line:
+                say(line)
     for image in missing:
         tag = names[image.name]
         ids[tag] = build(image, tag, names.get(image.parent, ""), binaries)
@@ -173,11 +185,11 @@ def build_all(say: Callable[[str], None]) -> dict[str, dict[str, str]]:
     return {name: {"tag": tag, "id": ids[tag]} for name, tag in names.items()}
 
 
-def _prefetch(image: Image) -> None:
-    if image.packages:
-        rootfs(image)
-    if image.site:
-        site(image)
+def _prefetch(image: Image) -> str:
+    start = time.monotonic()
+    parts = [part(image) for part, wanted in ((rootfs, image.packages), (site, image.site)) if wanted]
+    took = time.monotonic() - start
+    return f"made   the packages of {image.name} ({took:.1f} s)" if parts and took > 1 else ""
 
 
 def write_images(images: dict[str, dict[str, str]]) -> None:
@@ -199,11 +211,12 @@ def main() -> int:
         print(f"[{time.monotonic() - start:5.1f} s] {line}", file=sys.stderr if wanted.json else sys.stdout, flush=True)
 
     try:
-        images = build_all(say)
+        with alone():
+            images = build_all(say)
+            write_images(images)
     except EdgedropError as error:
         print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
         return error.exit_code
-    write_images(images)
     if wanted.json:
         print(json.dumps(images, indent=2))
     return 0
