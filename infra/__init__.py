@@ -1,0 +1,1 @@
+"""The control side: drop file -> plan -> Pulumi, and the command line."""

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable
 
 from coincurve import PrivateKey
-from eth_utils import to_checksum_address
+from eth_utils.address import to_checksum_address
 
 from infra.home import home, place, write_private
 from node_image.protocol import dsse

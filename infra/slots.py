@@ -22,7 +22,9 @@ def take_slot(stack: str, used: set[int]) -> int:
     held = {int(path.read_text()) for path in folder.iterdir()}
     free = [slot for slot in range(FIRST, LAST + 1) if slot not in used | held]
     if not free:
-        raise EdgedropError("all networks 10.16.0.0 to 10.239.0.0 are in use", "take a stack down: edgedrop down <stack>")
+        raise EdgedropError(
+            "all networks 10.16.0.0 to 10.239.0.0 are in use", "take a stack down: edgedrop down <stack>"
+        )
     # O_EXCL: of two runs that take a slot for the same stack at once, one is told.
     with os.fdopen(os.open(folder / stack, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(str(free[0]))

@@ -10,4 +10,5 @@ from datetime import UTC, datetime
 def log(event: str, *, level: str = "info", **fields: object) -> None:
     """One record on stderr: time, level, event, and what it is about (drop, geo, node, claim_id)."""
     record = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "event": event, **fields}
-    print(json.dumps(record, default=str), file=sys.stderr, flush=True)
+    sys.stderr.write(json.dumps(record, default=str) + "\n")
+    sys.stderr.flush()

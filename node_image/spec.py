@@ -1,4 +1,4 @@
-"""A node's containers as frozen data: `node.yaml` read once, filled in for one node. Ansible and Pulumi both take the result."""
+"""A node's containers as frozen data: `node.yaml` read once. Ansible and Pulumi both take the result."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Pulumi components: one a file, a frozen Args and a ComponentResource."""

@@ -45,7 +45,9 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdo
             if not finding.good:
                 say(f"      type: {finding.mend}")
     if missing:
-        raise MissingTool(f"{', '.join(finding.name for finding in missing)}: not as needed", f"type: {missing[0].mend}")
+        raise MissingTool(
+            f"{', '.join(finding.name for finding in missing)}: not as needed", f"type: {missing[0].mend}"
+        )
 
 
 def _docker() -> Finding:

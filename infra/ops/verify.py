@@ -29,7 +29,9 @@ def verify(
     try:
         verify_voucher(voucher, key)
     except (ProtocolError, ValueError, OverflowError) as fault:
-        raise NotVerified(f"{file.name} does not verify: {fault}", "do not accept it; ask its holder for the file") from fault
+        raise NotVerified(
+            f"{file.name} does not verify: {fault}", "do not accept it; ask its holder for the file"
+        ) from fault
     checked = ["the leaf is under the batch's root", "the batch is signed by the grant's key"]
     unchecked = ["that the chain knows this key and lease", "that it is not redeemed yet"]
     if as_json:

@@ -1,4 +1,4 @@
-"""Supply to leases: disjoint ranges by construction, nothing leased twice, the fallback reserve kept at each tier's end."""
+"""Supply to leases: disjoint ranges by construction, the fallback reserve kept at each tier's end."""
 
 from __future__ import annotations
 

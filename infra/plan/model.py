@@ -27,11 +27,11 @@ class Node:
     name: str  # quay-appliance1
     geo: str
     kind: NodeKind
-    target: Target  # docker: a Docker-in-Docker box we make; ssh: a real one we adopt
+    target: Target  # docker: a box that we make; ssh: a real one that we adopt
     address: str  # where the control side and the front reach it
     ssh_port: int
     ssh_user: str
-    host_key: str | None  # known beforehand for target ssh (inventory/sites), learnt by Docker exec for target docker
+    host_key: str | None  # for target ssh from inventory/sites; for target docker learnt by Docker exec
     epoch: int
     grant_id: str  # 0x, 32 bytes
     leases: tuple[Lease, ...]
@@ -39,6 +39,8 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Geography:
+    """One place: its network, its front, its nodes."""
+
     name: str
     title: str
     subnet: str  # 10.<slot>.<i>.0/24
@@ -48,13 +50,15 @@ class Geography:
 
 @dataclass(frozen=True, slots=True)
 class Split:
+    """Who gets what share of a tier's takings."""
+
     address: str
     share_bps: int  # of 10,000
 
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """`first_token .. first_token + supply - 1` are its token ids; the last `fallback` of them are leased to nobody yet."""
+    """Its ids are `first_token .. first_token + supply - 1`; the last `fallback` of them are leased to nobody yet."""
 
     tier: int  # index in the drop file
     name: str
@@ -103,6 +107,8 @@ class HubAddresses:
 
 @dataclass(frozen=True, slots=True)
 class DropPlan:
+    """A whole drop as it will be; times in Unix seconds."""
+
     drop: str  # the drop file's name: in grant ids, subjects, facts
     stack: str  # the Pulumi stack's name: in container names and labels
     title: str

@@ -20,7 +20,11 @@ def check_drop(
     return [
         *_window(spec),
         *_names(("tiers",), [tier.name for tier in spec.tiers]),
-        *(fault for index, tier in enumerate(spec.tiers) for fault in _tier(spec, tier, index, assets[tier.name], folder)),
+        *(
+            fault
+            for index, tier in enumerate(spec.tiers)
+            for fault in _tier(spec, tier, index, assets[tier.name], folder)
+        ),
         *_shared_assets(spec, assets),
         *_caps(spec),
         *_names(("geographies",), [geo.name for geo in spec.geographies]),

@@ -68,7 +68,7 @@ class DropSpec(Frozen):
     symbol: Symbol
     chain_id: Annotated[StrictInt, Field(ge=1)]
     window: WindowSpec
-    skus: dict[Sku, Title] = {}
+    skus: Annotated[dict[Sku, Title], Field(default_factory=dict)]
     tiers: Annotated[tuple[TierSpec, ...], Field(min_length=1, max_length=32)]
     leases: LeasesSpec = LeasesSpec()
     geographies: Annotated[tuple[GeographySpec, ...], Field(min_length=1, max_length=250)]

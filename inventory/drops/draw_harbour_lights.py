@@ -1,4 +1,4 @@
-"""Draws the 64 images of the demo drop: a lighthouse at night, each with its own sea, sky and light. The same bytes every time."""
+"""Draws the demo drop's 64 images: a lighthouse, each with its own sea and light. The same bytes every time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ def draw(tier: str, number: int) -> Image.Image:
 def _beam(pen: ImageDraw.ImageDraw, dice: random.Random, tier: str) -> None:
     angle, width = dice.uniform(-0.6, 0.6), {"print": 0.12, "shirt": 0.2, "proof": 0.3}[tier]
     for side in (0, math.pi):
-        ends = [(128 + 300 * math.cos(angle + side + turn), 74 + 300 * math.sin(angle + side + turn)) for turn in (-width, width)]
+        ends = [
+            (128 + 300 * math.cos(angle + side + turn), 74 + 300 * math.sin(angle + side + turn))
+            for turn in (-width, width)
+        ]
         pen.polygon([(128, 74), *ends], fill=_colour(0.13, 0.5, 0.75))
 
 

@@ -1,7 +1,8 @@
 """NATS configurations as text, for a node's leaf and for the hub. Pure.
 
-The journal is itself the durable queue of a node, so the leaf keeps no store; on the hub every message is synced before it is
-acknowledged (`sync_interval: always`: without it a power cut lost acknowledged messages in Jepsen's tests of 2.12).
+The journal is itself the durable queue of a node, so the leaf keeps no store; on the hub every message is synced
+before it is acknowledged (`sync_interval: always`: without it a power cut lost acknowledged messages in Jepsen's
+tests of 2.12).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The courier: the signer's durable frames to the hub, the owner's leases to the signer. It keeps nothing itself.
 
-After a cut or a restart it goes on behind the last message that the hub holds; the hub's ledger takes each frame once, so a
-message sent twice costs nothing.
+After a cut or a restart it goes on behind the last message that the hub holds; the hub's ledger takes each frame
+once, so a message sent twice costs nothing.
 """
 
 from __future__ import annotations

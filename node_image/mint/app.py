@@ -43,7 +43,7 @@ class Mint:
     static: Path
 
     async def claim(self, request: Request) -> Response:
-        """POST /v1/claims"""
+        """POST /v1/claims."""
         began = time.perf_counter()
         body = await request.body()
         if len(body) > MAX_BODY:
@@ -61,7 +61,7 @@ class Mint:
         return _json(told["voucher"], HTTPStatus.CREATED if told["new"] else HTTPStatus.OK)
 
     async def find(self, request: Request) -> Response:
-        """GET /v1/claims/{claim_id}"""
+        """GET /v1/claims/{claim_id}."""
         try:
             return _json(await self.signer.ask("find", claim_id=request.path_params["claim_id"]))
         except SignerRefused as refusal:
@@ -92,7 +92,14 @@ class Mint:
         if token is None:
             return _problem(NOT_FOUND)
         traits = [{"trait_type": "tier", "value": token.tier}, {"trait_type": "sha256", "value": token.sha256}]
-        return _json({"name": token.name, "description": self.facts.title, "image": f"/assets/{token.asset}", "attributes": traits})
+        return _json(
+            {
+                "name": token.name,
+                "description": self.facts.title,
+                "image": f"/assets/{token.asset}",
+                "attributes": traits,
+            }
+        )
 
     async def asset(self, request: Request) -> Response:
         """GET /assets/{file}: the bytes whose fingerprint the manifest holds."""
@@ -102,11 +109,11 @@ class Mint:
         return Response(found, media_type="image/png", headers={"Cache-Control": "public, max-age=31536000, immutable"})
 
     async def page(self, _request: Request) -> Response:
-        """GET /"""
+        """GET /."""
         return FileResponse(PAGE / "index.html", headers={"Content-Security-Policy": POLICY})
 
     async def live(self, _request: Request) -> Response:
-        """GET /livez"""
+        """GET /livez."""
         return _json({"live": True})
 
     async def ready(self, _request: Request) -> Response:
@@ -117,11 +124,17 @@ class Mint:
 
     async def status(self, _request: Request) -> Response:
         """GET /v1/status: the signer's status with this process's percentiles."""
-        own = {"claims": self.metrics.claims, "p50_ms": self.metrics.percentile_ms(0.5), "p99_ms": self.metrics.percentile_ms(0.99)}
-        return _json({"drop": self.facts.drop, "node": self.facts.node, "geo": self.facts.geo, **await self._status(), **own})
+        own = {
+            "claims": self.metrics.claims,
+            "p50_ms": self.metrics.percentile_ms(0.5),
+            "p99_ms": self.metrics.percentile_ms(0.99),
+        }
+        return _json(
+            {"drop": self.facts.drop, "node": self.facts.node, "geo": self.facts.geo, **await self._status(), **own}
+        )
 
     async def measures(self, _request: Request) -> Response:
-        """GET /metrics"""
+        """GET /metrics."""
         return Response(generate_latest(self.metrics.registry), media_type="text/plain; version=0.0.4")
 
     async def _status(self) -> dict[str, Any]:

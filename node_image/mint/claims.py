@@ -35,7 +35,7 @@ class Problem:
         return msgspec.json.encode({"error": {"code": self.code, "message": self.message, "hint": self.hint}})
 
 
-class BadClaim(Exception):  # noqa: N818  an answer, not a failure
+class BadClaim(Exception):
     """The claim cannot be read."""
 
 

@@ -1,0 +1,1 @@
+"""What the contract, the signer, the ledger and the buyer's verifier agree on. Pure: no I/O."""

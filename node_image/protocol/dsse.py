@@ -1,4 +1,4 @@
-"""Signed envelopes (DSSE, github.com/secure-systems-lab/dsse): manifests, leases, announcements and releases travel in them."""
+"""Signed envelopes (DSSE, github.com/secure-systems-lab/dsse): how manifests, leases and releases travel."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
-from securesystemslib.signer import CryptoSigner, SSlibKey
+from securesystemslib.signer import CryptoSigner, SSlibKey  # type: ignore[attr-defined]  # it has no __all__
 
 from node_image.protocol.errors import NotVerified
 
@@ -23,9 +23,7 @@ def new_private_pem() -> bytes:
 def public_pem(private_pem: bytes) -> bytes:
     """The public half, SubjectPublicKeyInfo PEM."""
     key = serialization.load_pem_private_key(private_pem, None)
-    return key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    return key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def sign(payload_type: str, payload: bytes, private_pem: bytes) -> bytes:
@@ -46,7 +44,7 @@ def verify(envelope: bytes, payload_type: str, public: bytes) -> bytes:
         raise NotVerified("it is no DSSE envelope") from fault
     if found.payload_type != payload_type:
         raise NotVerified(f"the envelope holds {found.payload_type}, not {payload_type}")
-    key = SSlibKey.from_crypto(serialization.load_pem_public_key(public))  # type: ignore[arg-type]  # ed25519 is one
+    key = SSlibKey.from_crypto(serialization.load_pem_public_key(public))
     try:
         found.verify([key], 1)
     except VerificationError as fault:

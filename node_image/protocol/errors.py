@@ -12,11 +12,11 @@ class ProtocolError(Exception):
     """Something outside the rules; the message is one sentence."""
 
 
-class NotVerified(ProtocolError):  # noqa: N818  a state of the thing, as in infra/errors.py
+class NotVerified(ProtocolError):
     """A signature, digest or proof that is not what it must be."""
 
 
-class JournalDamaged(ProtocolError):  # noqa: N818
+class JournalDamaged(ProtocolError):
     """A journal that doesn't verify; `offset` is the byte of the first bad frame."""
 
     def __init__(self, offset: int, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""The manifest: a drop's tokens with the fingerprints of their assets, signed by the drop's owner; and the zip that carries both."""
+"""The manifest: tokens with their assets' fingerprints, signed by the owner; and the zip that carries both."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Decision:
 
 
 def decide(state: JournalState, facts: DropFacts, separator: bytes, claim: Claim, now: int) -> Decision:
-    """Sign this claim, and with which seq? `now` in Unix seconds. The order of the rules is the order of their reasons."""
+    """Sign this claim, and with which seq? `now` in Unix seconds; the first rule that refuses is the reason."""
     if earlier := state.claims.get(claim.claim_id):
         return _again(earlier, claim)
     if wrong := _malformed(facts, claim):

@@ -1,4 +1,4 @@
-"""The voucher as buyers hold it (docs/architecture.md), made from the journal and checked with nothing but itself and a key."""
+"""The voucher as buyers hold it (docs/architecture.md), made from the journal, checked with itself and a key alone."""
 
 from __future__ import annotations
 

@@ -14,11 +14,11 @@ from node_image.signer.server import read_message, write_message
 ANSWER_S = 5.0
 
 
-class SignerAway(Exception):  # noqa: N818  a state, told as it is
+class SignerAway(Exception):
     """The signer's socket doesn't answer."""
 
 
-class SignerRefused(Exception):  # noqa: N818
+class SignerRefused(Exception):
     """The signer's answer is no; `code` as in docs/architecture.md."""
 
     def __init__(self, code: str, message: str) -> None:

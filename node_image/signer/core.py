@@ -1,7 +1,7 @@
 """Group commit: everything that waits goes under one sync and one HSM signature; a lone claim goes at once.
 
-The order is the safety: rule -> claims and batch header appended -> fdatasync -> HSM -> SIGNATURE frame -> answers. A crash
-anywhere leaves either nothing signed or a header whose digest, the same one, is signed again at the next start.
+The order is the safety: rule -> claims and batch header appended -> fdatasync -> HSM -> SIGNATURE frame -> answers.
+A crash anywhere leaves either nothing signed or a header whose digest, the same one, is signed again at the next start.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_BATCH = 512
 LAZY_SYNC_S = 0.05
 
 
-class Refused(Exception):  # noqa: N818  an answer, not a failure
+class Refused(Exception):
     """The answer is no; `code` is one of the socket's error codes."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -93,20 +93,22 @@ class Signer:
         return self._voucher(record)
 
     async def take_lease(self, document: LeaseDocument, envelope: bytes) -> None:
-        """Journal the leases that the owner signed for this very grant and key; the same ones again are taken as done."""
+        """Journal the leases that the owner signed for this very grant and key; the same ones again are no news."""
         if _bytes(document.grant_id) != self.state.grant_id or _bytes(document.key) != self.address:
             raise Refused("bad_lease", "the lease is for another grant or key")
         async with self._changing:
             if all(self.state.leases.get(lease.tier) == lease for lease in document.leases):
                 return
             if any(lease.tier in self.state.leases for lease in document.leases):
-                raise Refused("bad_lease", "this grant holds another lease in one of these tiers; a lease never changes")
+                raise Refused(
+                    "bad_lease", "this grant holds another lease in one of these tiers; a lease never changes"
+                )
             leases = [{name: getattr(lease, name) for name in lease.__struct_fields__} for lease in document.leases]
             self._append(Kind.LEASE, {"document": {"leases": leases}, "envelope": envelope})
             await self._sync()
 
     async def run(self) -> None:
-        """Take what waits, batch after batch, for ever. A fault of disk or HSM stops signing and is told to all who wait."""
+        """Take what waits, batch after batch, for ever. A fault of disk or HSM stops it and is told to all who wait."""
         while True:
             group = [await self._queue.get()]
             while not self._queue.empty() and len(group) < MAX_BATCH:

@@ -8,7 +8,7 @@ from pathlib import Path
 from node_image.protocol.journal import Frame, scan
 
 
-class DiskFault(Exception):  # noqa: N818  a state of the disk, told as it is
+class DiskFault(Exception):
     """A write or a sync failed: nothing after it may be signed (a second sync would lie, see fsyncgate)."""
 
 

@@ -1,6 +1,6 @@
 """Where a grant's key lives, by URI. `pkcs11:` is any module by path (SoftHSM2 in the box).
 
-python-pkcs11 initialises modules without locking: every call of a keystore is made on one thread (the signer's HSM thread).
+python-pkcs11 initialises modules without locking: every call while serving is made on one thread, the HSM thread.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import os
 import secrets
 import subprocess
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 from urllib.parse import parse_qsl, urlsplit
 
 import pkcs11
@@ -22,7 +22,7 @@ UNCOMPRESSED_POINT = 65
 INIT_S = 20
 
 
-class HsmFault(Exception):  # noqa: N818  a state of the HSM, told as it is
+class HsmFault(Exception):
     """The HSM did not do what it was asked; the signer stops until it does."""
 
 
@@ -33,6 +33,13 @@ class Key(Protocol):
 
     def sign(self, digest: bytes) -> bytes:
         """65 bytes r, s, v over exactly 32 bytes."""
+
+
+class SigningKey(Protocol):
+    """python-pkcs11's private key of a mechanism that signs; its stubs leave `sign` out."""
+
+    def sign(self, data: bytes, *, mechanism: Mechanism) -> bytes:
+        """C_Sign."""
 
 
 class Keystore(Protocol):
@@ -48,7 +55,9 @@ def open_keystore(uri: str) -> Keystore:
     told = dict(parse_qsl(parts.query))
     missing = {"module", "token", "pin-file"} - told.keys()
     if parts.scheme != "pkcs11" or missing:
-        raise ValueError(f"keystore is pkcs11:?module=..&token=..&pin-file=.., missing {', '.join(sorted(missing)) or parts.scheme}")
+        raise ValueError(
+            f"keystore is pkcs11:?module=..&token=..&pin-file=.., missing {', '.join(sorted(missing)) or parts.scheme}"
+        )
     return Pkcs11Keystore(told["module"], told["token"], Path(told["pin-file"]))
 
 
@@ -71,7 +80,7 @@ class Pkcs11Keystore:
         except pkcs11.NoSuchKey:
             public, private = self._generate(label)
         # CKA_EC_POINT is the point in a DER octet string (PKCS #11 3.0, 2.3.3): the point is its last 65 bytes.
-        return Pkcs11Key(private, bytes(public[Attribute.EC_POINT])[-UNCOMPRESSED_POINT:])
+        return Pkcs11Key(cast("SigningKey", private), bytes(public[Attribute.EC_POINT])[-UNCOMPRESSED_POINT:])
 
     def _generate(self, label: str) -> tuple[pkcs11.PublicKey, pkcs11.PrivateKey]:
         curve = self._session.create_domain_parameters(
@@ -87,7 +96,7 @@ class Pkcs11Keystore:
 class Pkcs11Key:
     """A private key that stays in its token."""
 
-    def __init__(self, private: pkcs11.PrivateKey, public: bytes) -> None:
+    def __init__(self, private: SigningKey, public: bytes) -> None:
         self._private = private
         self.public = public
 

@@ -33,7 +33,7 @@ class SocketServer:
 
     async def serve(self, path: Path) -> asyncio.Server:
         """Listen; a socket file that a dead process left is taken over."""
-        path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)  # noqa: ASYNC240  once, before anyone is served
         return await asyncio.start_unix_server(self._connection, path)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -90,10 +90,13 @@ class SocketServer:
         signer = self._signer
         while True:
             async with signer.grew:
-                await signer.grew.wait_for(lambda: signer.durable > after)
+                while signer.durable <= after:
+                    await signer.grew.wait()
             upto = min(signer.durable, after + MAX_FRAMES)
             frames = [frame.raw for frame in signer.frames[after:upto]]
-            await write_message(writer, {"id": number, "ok": {"frames": frames, "first_seq": after, "last_seq": upto - 1}})
+            await write_message(
+                writer, {"id": number, "ok": {"frames": frames, "first_seq": after, "last_seq": upto - 1}}
+            )
             after = upto
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -64,8 +66,8 @@ def test_every_token_has_at_most_one_lease_and_all_but_the_fallback_have_one(fil
 @given(drops())
 def test_names_addresses_and_grants_are_each_used_once(file: DropFile) -> None:
     plan = planned(file)
-    for of in (lambda node: node.name, lambda node: node.address, lambda node: node.grant_id):
-        found = [of(node) for node in plan.nodes]
+    for field in ("name", "address", "grant_id"):
+        found = [getattr(node, field) for node in plan.nodes]
         assert len(found) == len(set(found))
 
 
@@ -79,7 +81,7 @@ def test_the_same_file_gives_the_same_plan(file: DropFile) -> None:
 @given(drops())
 def test_tiers_ids_and_bits_run_on_without_overlap(file: DropFile) -> None:
     tiers = planned(file).tiers
-    for before, after in zip(tiers, tiers[1:], strict=False):
+    for before, after in pairwise(tiers):
         assert after.first_token == before.first_token + before.supply
         assert after.slot_base == before.slot_base + before.wallet_cap
 

@@ -1,4 +1,4 @@
-"""Made the vectors once, with eth-account alone: nothing of ours hashes or signs here. Run it again only to add a vector."""
+"""Makes the vectors with eth-account alone: nothing of ours hashes or signs here. Run it only to add a vector."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from eth_account.messages import encode_typed_data
 from eth_utils import keccak
 
 KEY = Account.from_key("0x" + "a1" * 32)
+WORD = 66  # 32 bytes as 0x hex
 CONTRACT, CHAIN = "0x" + "c0" * 20, 31337
 GRANT = "0x" + keccak(text="harbour-lights/quay-appliance1/1").hex()
 TYPES = {
@@ -24,14 +25,21 @@ def typed(primary: str, message: dict[str, Any]) -> Any:
     """eth-account's signable message."""
     fields = [dict(zip(("type", "name"), field.split(), strict=True)) for field in TYPES[primary].split(",")]
     domain = {"name": "Edgedrop", "version": "1", "chainId": CHAIN, "verifyingContract": CONTRACT}
-    binary = {k: bytes.fromhex(v[2:]) if isinstance(v, str) and len(v) == 66 else v for k, v in message.items()}  # noqa: PLR2004
+    words = {name: value for name, value in message.items() if isinstance(value, str) and len(value) == WORD}
+    binary = message | {name: bytes.fromhex(value[2:]) for name, value in words.items()}
     return encode_typed_data(domain_data=domain, message_types={primary: fields}, message_data=binary)
 
 
 def leaf(seq: int) -> tuple[dict[str, Any], bytes, str]:
     """A voucher's struct, its hash and its claim id."""
     claim_id = f"claim-{seq}"
-    message = {"grantId": GRANT, "tier": seq % 3, "seq": seq, "to": "0x" + f"{seq + 1:040x}", "claimKey": "0x" + "00" * 20}
+    message = {
+        "grantId": GRANT,
+        "tier": seq % 3,
+        "seq": seq,
+        "to": "0x" + f"{seq + 1:040x}",
+        "claimKey": "0x" + "00" * 20,
+    }
     message |= {"slot": seq % 2, "claimHash": "0x" + keccak(text=claim_id).hex()}
     return message, bytes(typed("Voucher", message).body), claim_id
 
@@ -59,18 +67,39 @@ def vouchers(name: str, seqs: list[int]) -> list[dict[str, Any]]:
         body = {"schema": 1, "claim_id": claim_id, "drop": "harbour-lights", "node": "quay-appliance1"}
         body |= {"token_id": str(100 + message["seq"]), "chain_id": CHAIN, "contract": CONTRACT, "voucher": message}
         body |= {"proof": proof, "batch": batch, "signature": signature, "price_wei": "0"}
-        found.append({"name": f"{name}-{index}", "voucher": body, "leaf": "0x" + hashed.hex(), "digest": "0x" + digest.hex(), "key": KEY.address})
+        found.append(
+            {
+                "name": f"{name}-{index}",
+                "voucher": body,
+                "leaf": "0x" + hashed.hex(),
+                "digest": "0x" + digest.hex(),
+                "key": KEY.address,
+            }
+        )
     return found
 
 
 def claim(drop: str, tier: int, slot: int) -> dict[str, Any]:
     """What a wallet signs."""
     claim_id = f"{drop}-{tier}-{slot}"
-    signable = typed("Claim", {"drop": drop, "tier": tier, "slot": slot, "claimHash": "0x" + keccak(text=claim_id).hex()})
+    signable = typed(
+        "Claim", {"drop": drop, "tier": tier, "slot": slot, "claimHash": "0x" + keccak(text=claim_id).hex()}
+    )
     digest = "0x" + keccak(b"\x19\x01" + signable.header + signable.body).hex()
-    return {"drop": drop, "tier": tier, "slot": slot, "claim_id": claim_id, "chain_id": CHAIN, "contract": CONTRACT, "digest": digest}
+    return {
+        "drop": drop,
+        "tier": tier,
+        "slot": slot,
+        "claim_id": claim_id,
+        "chain_id": CHAIN,
+        "contract": CONTRACT,
+        "digest": digest,
+    }
 
 
 if __name__ == "__main__":
-    made = {"vouchers": vouchers("lone", [0]) + vouchers("five", [1, 2, 3, 4, 5]), "claims": [claim("harbour-lights", 0, 0), claim("größe", 2, 7)]}
+    made = {
+        "vouchers": vouchers("lone", [0]) + vouchers("five", [1, 2, 3, 4, 5]),
+        "claims": [claim("harbour-lights", 0, 0), claim("größe", 2, 7)],
+    }
     Path(__file__).with_name("voucher.json").write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n")

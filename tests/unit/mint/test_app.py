@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from node_image.mint.app import Mint, make_app
@@ -45,7 +46,7 @@ async def give_lease(drop: Drop, key: str) -> None:
     await SignerClient(drop.socket).ask("lease", envelope=drop.lease(key, quota=3))
 
 
-def app(drop: Drop) -> object:
+def app(drop: Drop) -> Starlette:
     """The application over the drop's content."""
     envelope, assets = manifest.read_content(drop.folder / "drop" / "content.zip")
     found = manifest.verify(envelope, drop.facts.owner_public_key.encode(), assets)

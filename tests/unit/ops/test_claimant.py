@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from eth_account import Account
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 
 from infra.ops.claimant import BATCH_FIELDS, VOUCHER_FIELDS, _binary, _struct_hash, _typed, check_voucher
 

@@ -7,7 +7,10 @@ PROVIDER = "pulumi:providers:docker"
 
 def state(*resources: tuple[str, str, dict[str, str]]) -> dict[str, object]:
     """A stack's export with these (type, name, inputs)."""
-    found = [{"type": kind, "urn": f"urn:pulumi:d::edgedrop::{kind}::{name}", "inputs": inputs} for kind, name, inputs in resources]
+    found = [
+        {"type": kind, "urn": f"urn:pulumi:d::edgedrop::{kind}::{name}", "inputs": inputs}
+        for kind, name, inputs in resources
+    ]
     return {"deployment": {"resources": found}}
 
 

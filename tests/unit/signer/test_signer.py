@@ -1,4 +1,4 @@
-"""The signer on a real SoftHSM2 token: it answers, it survives, it signs nothing that the journal doesn't hold first."""
+"""The signer on a real SoftHSM2 token: it answers, survives, and signs nothing the journal doesn't hold first."""
 
 from __future__ import annotations
 

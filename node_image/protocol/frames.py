@@ -1,0 +1,89 @@
+"""What each kind of journal frame holds. A frame that holds anything else is damaged."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from node_image.protocol.lease import Lease
+
+Word = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Address = Annotated[bytes, Meta(min_length=20, max_length=20)]
+Signature = Annotated[bytes, Meta(min_length=65, max_length=65)]
+Uint = Annotated[int, Meta(ge=0)]
+
+
+class Kind(IntEnum):
+    """What a frame records."""
+
+    GRANT = 1
+    LEASE = 2
+    CLAIM = 3
+    BATCH = 4
+    SIGNATURE = 5
+
+
+class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The first frame: whose journal this is."""
+
+    grant_id: Word
+    key: Address
+
+
+class LeaseList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The part of the lease document that the fold needs."""
+
+    leases: tuple[Lease, ...]
+
+
+class Leases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Leases, with the owner's envelope that gave them."""
+
+    document: LeaseList
+    envelope: bytes
+
+
+class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A claim that has its seq for ever; `signature` is the wallet's."""
+
+    claim_id: str
+    tier: Uint
+    seq: Uint
+    to: Address
+    slot: Uint
+    signature: Signature
+
+
+class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A batch over the claims since the one before; on disk before the HSM is asked."""
+
+    batch_seq: Uint
+    root: Word
+    count: Uint
+    issued_at: Uint
+
+
+class Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The lease key's signature of a batch."""
+
+    batch_seq: Uint
+    signature: Signature
+
+
+type Told = Grant | Leases | Claim | Header | Signed
+
+_TYPES: dict[Kind, type[Told]] = {
+    Kind.GRANT: Grant,
+    Kind.LEASE: Leases,
+    Kind.CLAIM: Claim,
+    Kind.BATCH: Header,
+    Kind.SIGNATURE: Signed,
+}
+
+
+def typed(kind: Kind, payload: dict[str, Any]) -> Told:
+    """The payload as its kind's type; msgspec.ValidationError (a ValueError) when it isn't."""
+    return msgspec.convert(payload, _TYPES[kind])
