@@ -40,7 +40,7 @@ def verify(envelope: bytes, payload_type: str, public: bytes) -> bytes:
     """The payload, when the envelope is of this type and signed by this key; else NotVerified."""
     try:
         found = Envelope.from_dict(json.loads(envelope))
-    except (ValueError, KeyError, TypeError) as fault:
+    except (ValueError, KeyError, TypeError, AttributeError) as fault:
         raise NotVerified("it is no DSSE envelope") from fault
     if found.payload_type != payload_type:
         raise NotVerified(f"the envelope holds {found.payload_type}, not {payload_type}")

@@ -1,9 +1,8 @@
 """The journal's frames and their hash chain: bytes to frames and back, and what a journal adds up to. No I/O.
 
 A frame is `length u32 | kind u8 | journal_seq u64 | payload (canonical CBOR, RFC 8949 4.2) | head 32 bytes`,
-big-endian; `length` counts what follows it. head = sha256(previous head | kind | journal_seq | payload), the first one
-over 32 zero bytes.
-One append is the CLAIM frames of a batch and its BATCH frame, or one frame of another kind.
+big-endian; `length` counts what follows it. head = sha256(previous head | kind | journal_seq | payload), the first one over 32 zero
+bytes. One append is the CLAIM frames of a batch and its BATCH frame, or one frame of another kind.
 """
 
 from __future__ import annotations
@@ -12,15 +11,17 @@ import hashlib
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import Any
 
 import cbor2
 
-from node_image.protocol import merkle
+from node_image.protocol import frames, merkle
 from node_image.protocol.eip712 import Batch, Voucher, claim_hash
-from node_image.protocol.errors import JournalDamaged
-from node_image.protocol.lease import Lease, LeaseDocument
+from node_image.protocol.errors import JournalDamaged, ProtocolError
+from node_image.protocol.frames import Kind, Told
+from node_image.protocol.lease import Lease
+
+__all__ = ["Frame", "JournalState", "Kind", "batch_root", "decode", "encode", "replay", "scan"]
 
 NO_HEAD = bytes(32)
 HEAD = 32
@@ -29,32 +30,24 @@ _FIXED = struct.Struct(">BQ")
 MAX_FRAME = 1 << 20
 
 
-class Kind(IntEnum):
-    """What a frame records."""
-
-    GRANT = 1
-    LEASE = 2
-    CLAIM = 3
-    BATCH = 4
-    SIGNATURE = 5
-
-
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One record, with the chain's head after it."""
+    """One record, with the chain's head after it; `told` is the payload as its kind's type."""
 
     kind: Kind
     seq: int
     payload: dict[str, Any]
+    told: Told
     head: bytes
     raw: bytes
 
 
 def encode(kind: Kind, seq: int, payload: dict[str, Any], previous: bytes) -> Frame:
-    """The frame that follows a journal whose head is `previous`."""
+    """The frame that follows a journal whose head is `previous`; ValueError for a payload that is not its kind's."""
+    told = frames.typed(kind, payload)
     body = _FIXED.pack(kind, seq) + cbor2.dumps(payload, canonical=True)
     head = hashlib.sha256(previous + body).digest()
-    return Frame(kind, seq, payload, head, _LENGTH.pack(len(body) + HEAD) + body + head)
+    return Frame(kind, seq, payload, told, head, _LENGTH.pack(len(body) + HEAD) + body + head)
 
 
 def decode(data: bytes, *, head: bytes = NO_HEAD, seq: int = 0) -> Iterator[tuple[int, Frame]]:
@@ -83,7 +76,8 @@ def _check(raw: bytes, offset: int, previous: bytes, seq: int) -> Frame:
     if found != seq:
         raise JournalDamaged(offset, f"frame {found} stands where frame {seq} belongs")
     try:
-        return Frame(Kind(kind), found, cbor2.loads(body[_FIXED.size :]), head, raw)
+        payload = cbor2.loads(body[_FIXED.size :])
+        return Frame(Kind(kind), found, payload, frames.typed(Kind(kind), payload), head, raw)
     except (ValueError, cbor2.CBORDecodeError) as fault:
         raise JournalDamaged(offset, f"an unreadable frame: {fault}") from fault
 
@@ -99,13 +93,28 @@ class Scan:
 
 def scan(data: bytes) -> Scan:
     """Read a whole journal. Nothing in the torn part was signed: its batch header was never synced."""
-    frames: list[Frame] = []
-    whole = good = 0
+    found: list[Frame] = []
+    whole = good = end = 0
+    head = NO_HEAD
     for offset, frame in decode(data):
-        frames.append(frame)
+        found.append(frame)
+        end, head = offset + len(frame.raw), frame.head
         if frame.kind is not Kind.CLAIM:
-            whole, good = len(frames), offset + len(frame.raw)
-    return Scan(tuple(frames[:whole]), good, len(data) - good)
+            whole, good = len(found), end
+    _refuse_false_length(data, end, head)
+    return Scan(tuple(found[:whole]), good, len(data) - good)
+
+
+def _refuse_false_length(data: bytes, offset: int, previous: bytes) -> None:
+    """A length damaged upwards looks like a cut; but then a whole frame stands there, and must not be cut off."""
+    start = offset + _LENGTH.size
+    if len(data) < start + _FIXED.size + HEAD:
+        return
+    running = hashlib.sha256(previous + data[start : start + _FIXED.size])
+    for end in range(start + _FIXED.size, len(data) - HEAD + 1):
+        if running.digest() == data[end : end + HEAD]:
+            raise JournalDamaged(offset, "a whole frame under a false length")
+        running.update(data[end : end + 1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,52 +169,64 @@ class JournalState:
         return [batch for batch in self.batches.values() if batch.signature is None]
 
     def apply(self, frame: Frame) -> None:
-        """Take one more frame, which was checked against the chain."""
-        told = frame.payload
-        match frame.kind:
-            case Kind.GRANT:
-                self.grant_id, self.key = told["grant_id"], told["key"]
-            case Kind.LEASE:
-                self._take_leases(told["document"])
-            case Kind.CLAIM:
-                self._take_claim(told)
-            case Kind.BATCH:
-                self._take_batch(told)
-            case Kind.SIGNATURE:
-                self.batches[told["batch_seq"]].signature = told["signature"]
+        """Take one more frame, which was checked against the chain; ProtocolError when it breaks a rule."""
+        if (frame.seq == 0) is not (frame.kind is Kind.GRANT):
+            raise ProtocolError(f"frame {frame.seq}: a journal begins with its one GRANT frame")
+        if self.waiting and frame.kind not in {Kind.CLAIM, Kind.BATCH}:
+            raise ProtocolError(f"frame {frame.seq}: claims without their batch")
+        match frame.told:
+            case frames.Grant(grant_id=grant_id, key=key):
+                self.grant_id, self.key = grant_id, key
+            case frames.Leases(document=document):
+                self._take_leases(document.leases)
+            case frames.Claim() as claim:
+                self._take_claim(claim)
+            case frames.Header() as header:
+                self._take_batch(header)
+            case frames.Signed() as signed:
+                self._take_signature(signed)
         self.head, self.journal_seq = frame.head, frame.seq + 1
 
-    def _take_leases(self, document: LeaseDocument | dict[str, Any]) -> None:
-        for lease in document["leases"]:  # type: ignore[index]  # CBOR gives dicts
-            self.leases[lease["tier"]] = Lease(**lease)
-            self.next_seq.setdefault(lease["tier"], 0)
+    def _take_leases(self, leases: Sequence[Lease]) -> None:
+        for lease in leases:
+            if self.leases.setdefault(lease.tier, lease) != lease:
+                raise ProtocolError(f"tier {lease.tier} has another lease already; a lease never changes")
+            self.next_seq.setdefault(lease.tier, 0)
 
-    def _take_claim(self, told: dict[str, Any]) -> None:
-        record = ClaimRecord(
-            told["claim_id"],
-            told["tier"],
-            told["seq"],
-            told["to"],
-            told["slot"],
-            told["signature"],
-            self.next_batch,
-            len(self.waiting),
-        )
+    def _take_claim(self, told: frames.Claim) -> None:
+        """I1 and I2, whatever wrote the frame: a seq is given once, in order, within its lease."""
+        lease = self.leases.get(told.tier)
+        nullifier = (told.tier, told.to, told.slot)
+        if lease is None or told.seq != self.next_seq[told.tier] or told.seq >= lease.quota:
+            raise ProtocolError(f"claim {told.claim_id}: seq {told.seq} of tier {told.tier} was not to be given")
+        if told.claim_id in self.claims or nullifier in self.nullifiers:
+            raise ProtocolError(f"claim {told.claim_id}: given a second time")
+        place = (self.next_batch, len(self.waiting))
+        record = ClaimRecord(told.claim_id, told.tier, told.seq, told.to, told.slot, told.signature, *place)
         self.waiting.append(record)
         self.claims[record.claim_id] = record
-        self.nullifiers.add((record.tier, record.to, record.slot))
+        self.nullifiers.add(nullifier)
         self.next_seq[record.tier] = record.seq + 1
 
-    def _take_batch(self, told: dict[str, Any]) -> None:
-        header = Batch(self.grant_id, told["batch_seq"], told["root"], told["count"], told["issued_at"])
+    def _take_batch(self, told: frames.Header) -> None:
+        if told.batch_seq != self.next_batch or not 0 < told.count == len(self.waiting):
+            raise ProtocolError(f"batch {told.batch_seq} of {told.count} claims was not to come")
+        header = Batch(self.grant_id, told.batch_seq, told.root, told.count, told.issued_at)
         self.batches[header.batch_seq] = BatchRecord(header, tuple(self.waiting))
         self.waiting.clear()
 
+    def _take_signature(self, told: frames.Signed) -> None:
+        batch = self.batches.get(told.batch_seq)
+        if batch is None:
+            raise ProtocolError(f"a signature of batch {told.batch_seq}, which isn't there")
+        # A second one can follow a crash: the same digest was signed again, and the first signature stands.
+        batch.signature = batch.signature or told.signature
 
-def replay(frames: Sequence[Frame]) -> JournalState:
+
+def replay(journal: Sequence[Frame]) -> JournalState:
     """The state after these frames, from the journal's beginning."""
     state = JournalState()
-    for frame in frames:
+    for frame in journal:
         state.apply(frame)
     return state
 

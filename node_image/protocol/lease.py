@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import msgspec
 import rfc8785
 
@@ -33,9 +35,21 @@ class LeaseDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     leases: tuple[Lease, ...]
 
 
-def sign(document: LeaseDocument, private_pem: bytes) -> bytes:
-    """The document as canonical JSON (RFC 8785) in the owner's envelope."""
-    return dsse.sign(PAYLOAD_TYPE, rfc8785.dumps(msgspec.to_builtins(document)), private_pem)
+def document(drop: str, node: str, epoch: int, grant_id: str, key: str, leases: Iterable[Mapping[str, int]]) -> bytes:
+    """The document as canonical JSON (RFC 8785); msgspec.ValidationError where a field is not what it must be."""
+    held = tuple(msgspec.convert(dict(lease), Lease) for lease in leases)
+    return payload(LeaseDocument(1, drop, node, epoch, grant_id, key, held))
+
+
+def payload(document: LeaseDocument) -> bytes:
+    """Canonical JSON (RFC 8785): what is signed."""
+    return rfc8785.dumps(msgspec.to_builtins(document))
+
+
+def sign(document: LeaseDocument | bytes, private_pem: bytes) -> bytes:
+    """The document, or its canonical JSON, in the owner's envelope."""
+    told = document if isinstance(document, bytes) else payload(document)
+    return dsse.sign(PAYLOAD_TYPE, told, private_pem)
 
 
 def verify(envelope: bytes, public_pem: bytes) -> LeaseDocument:

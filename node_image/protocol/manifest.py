@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -42,6 +42,14 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def payload(self) -> bytes:
         """Canonical JSON (RFC 8785): what is signed and what `digest` is over."""
         return rfc8785.dumps(msgspec.to_builtins(self))
+
+
+def build(drop: str, tokens: Iterable[Token]) -> Manifest:
+    """The manifest of these tokens, by token id; ValueError when two share one."""
+    ordered = tuple(sorted(tokens, key=lambda token: token.token_id))
+    if len({token.token_id for token in ordered}) != len(ordered):
+        raise ValueError("two tokens have the same id")
+    return Manifest(1, drop, ordered)
 
 
 def fingerprint(asset: bytes) -> str:
