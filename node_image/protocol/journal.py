@@ -1,8 +1,8 @@
 """The journal's frames and their hash chain: bytes to frames and back, and what a journal adds up to. No I/O.
 
 A frame is `length u32 | kind u8 | journal_seq u64 | payload (canonical CBOR, RFC 8949 4.2) | head 32 bytes`,
-big-endian; `length` counts what follows it. head = sha256(previous head | kind | journal_seq | payload), the first one over 32 zero
-bytes. One append is the CLAIM frames of a batch and its BATCH frame, or one frame of another kind.
+big-endian; `length` counts what follows it. head = sha256(previous head | kind | journal_seq | payload), the first one
+over 32 zero bytes. One append is the CLAIM frames of a batch and its BATCH frame, or one frame of another kind.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ def written(path: Path) -> list[Frame]:
     frames: list[Frame] = []
     head = journal.NO_HEAD
     for seq in range(3):
-        frame = journal.encode(Kind.SIGNATURE, seq, {"batch_seq": seq, "signature": b"s"}, head)
+        frame = journal.encode(Kind.SIGNATURE, seq, {"batch_seq": seq, "signature": bytes(65)}, head)
         frames.append(frame)
         head = frame.head
     path.write_bytes(b"".join(frame.raw for frame in frames))
@@ -36,7 +36,7 @@ def test_a_torn_tail_is_cut_off(tmp_path: Path) -> None:
 def test_claims_without_their_batch_are_torn_too(tmp_path: Path) -> None:
     path = tmp_path / "j"
     head = written(path)[-1].head
-    told = {"claim_id": "c", "tier": 0, "seq": 0, "to": b"t", "slot": 0, "signature": b"s"}
+    told = {"claim_id": "c", "tier": 0, "seq": 0, "to": bytes(20), "slot": 0, "signature": bytes(65)}
     claim = journal.encode(Kind.CLAIM, 3, told, head)
     path.write_bytes(path.read_bytes() + claim.raw)
     assert JournalFile(path).torn == len(claim.raw)
@@ -54,7 +54,7 @@ def test_damage_is_refused_with_its_place(tmp_path: Path) -> None:
 
 
 def test_what_was_appended_is_read_back(tmp_path: Path) -> None:
-    frame = journal.encode(Kind.SIGNATURE, 0, {"batch_seq": 0, "signature": b"s"}, journal.NO_HEAD)
+    frame = journal.encode(Kind.SIGNATURE, 0, {"batch_seq": 0, "signature": bytes(65)}, journal.NO_HEAD)
     file = JournalFile(tmp_path / "new" / "j")
     file.append(frame.raw)
     file.sync()

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import pytest
+
+from node_image.protocol import journal
+from node_image.protocol.errors import JournalDamaged, ProtocolError
+from node_image.protocol.journal import Kind
+from node_image.protocol.rules import Claim
+from tests.unit.protocol.world import Grown, claim, grown
+
+
+def test_what_was_written_is_read() -> None:
+    made = grown()
+    found = journal.scan(made.data)
+    state = journal.replay(found.frames)
+    assert (found.good_length, found.torn) == (len(made.data), 0)
+    assert state == made.state
+    assert (state.next_seq, state.next_batch, state.unsigned()) == ({0: 2, 1: 1}, 2, [])
+    assert all(journal.batch_root(batch) == batch.header.root for batch in state.batches.values())
+
+
+def test_a_batch_without_its_signature_is_to_be_signed_again() -> None:
+    made = Grown()
+    made.lease()
+    made.claimed(claim("a"), 0)
+    made.batch(signed=False)
+    assert [batch.header.batch_seq for batch in journal.replay(made.frames).unsigned()] == [0]
+
+
+def test_an_append_cut_anywhere_is_cut_off_whole() -> None:
+    made = Grown()
+    made.lease()
+    good = len(made.data)
+    made.claimed(claim("a", 0), 0)
+    made.claimed(claim("b", 1), 1)
+    made.batch(signed=False)
+    for length in range(good, len(made.data)):
+        found = journal.scan(made.data[:length])
+        assert (found.good_length, found.torn) == (good, length - good)
+
+
+def test_a_whole_frame_under_a_false_length_is_damage_and_not_a_cut() -> None:
+    made = grown()
+    last = len(made.data) - len(made.frames[-1].raw)
+    false = made.data[: last + 3] + bytes([made.data[last + 3] ^ 0x80]) + made.data[last + 4 :]
+    with pytest.raises(JournalDamaged) as told:
+        journal.scan(false)
+    assert told.value.offset == last
+
+
+def test_a_frame_missing_in_the_middle_is_named_with_its_place() -> None:
+    made = grown()
+    first, second = (len(frame.raw) for frame in made.frames[:2])
+    with pytest.raises(JournalDamaged) as told:
+        journal.scan(made.data[:first] + made.data[first + second :])
+    assert told.value.offset == first
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload"),
+    [
+        (Kind.BATCH, {"batch_seq": 2, "root": bytes(32), "count": 0, "issued_at": 1}),
+        (Kind.SIGNATURE, {"batch_seq": 9, "signature": bytes(65)}),
+        (Kind.GRANT, {"grant_id": bytes(32), "key": bytes(20)}),
+    ],
+)
+def test_the_fold_refuses_what_no_signer_writes(kind: Kind, payload: dict[str, object]) -> None:
+    with pytest.raises(ProtocolError):
+        grown().append(kind, payload)
+
+
+@pytest.mark.parametrize(
+    ("asked", "seq"),
+    [
+        (claim("d", 3), 0),  # given before
+        (claim("d", 3), 3),  # a gap
+        (claim("d", 3, tier=5), 0),  # no lease
+        (claim("a", 3), 2),  # the claim id again
+        (claim("d", 0), 2),  # the nullifier again
+    ],
+)
+def test_the_fold_gives_no_seq_and_no_claim_twice(asked: Claim, seq: int) -> None:
+    with pytest.raises(ProtocolError):
+        grown().claimed(asked, seq)
+
+
+def test_a_payload_of_another_kind_is_never_written() -> None:
+    with pytest.raises(ValueError, match="grant_id"):
+        journal.encode(Kind.BATCH, 1, {"grant_id": bytes(32)}, journal.NO_HEAD)

@@ -1,0 +1,109 @@
+"""A small drop for the protocol's tests: facts, wallets that sign claims, a journal that grows."""
+
+from __future__ import annotations
+
+from coincurve import PrivateKey
+
+from node_image.protocol import journal, merkle
+from node_image.protocol.eip712 import claim_hash, claim_struct_hash, digest, grant_id
+from node_image.protocol.facts import DropFacts, TierFacts
+from node_image.protocol.journal import Frame, JournalState, Kind
+from node_image.protocol.rules import Claim
+from node_image.protocol.signature import address_of, to_rsv
+
+NOW = 1_790_000_100
+LEASE_KEY = PrivateKey(b"\x22" * 32)
+FACTS = DropFacts(
+    schema=1,
+    drop="harbour-lights",
+    title="Harbour Lights",
+    chain_id=31337,
+    contract="0x5fbdb2315678afecb367f032d93f642f64180aa3",
+    manifest_digest="0x" + "33" * 32,
+    owner_public_key="",
+    node="quay-appliance1",
+    geo="quay",
+    epoch=1,
+    grant_id="0x" + grant_id("harbour-lights", "quay-appliance1", 1).hex(),
+    opens_at=NOW - 100,
+    closes_at=NOW + 1000,
+    redeem_by=NOW + 5000,
+    tiers=(TierFacts(0, "print", "Print", 0, 2, 0), TierFacts(1, "shirt", "Shirt", 10**16, 1, 2, "SHIRT-M")),
+)
+SEPARATOR = FACTS.domain().separator
+LEASES = [
+    {"tier": 0, "start": 1, "quota": 4, "not_before": NOW - 100, "redeem_by": NOW + 5000},
+    {"tier": 1, "start": 41, "quota": 2, "not_before": NOW - 100, "redeem_by": NOW + 5000},
+]
+
+
+def sign(key: PrivateKey, hashed: bytes) -> bytes:
+    """As a wallet or an HSM does."""
+    return to_rsv(hashed, key.sign_recoverable(hashed, hasher=None)[:64], key.public_key.format(compressed=False))
+
+
+def address(key: PrivateKey) -> bytes:
+    """The key's address."""
+    return address_of(key.public_key.format(compressed=False))
+
+
+def wallet(number: int) -> PrivateKey:
+    """The same few wallets in every test."""
+    return PrivateKey((number + 1).to_bytes(32))
+
+
+def claim(claim_id: str, buyer: int = 0, tier: int = 0, slot: int = 0) -> Claim:
+    """A claim as the buyer's wallet signs it."""
+    hashed = digest(SEPARATOR, claim_struct_hash(FACTS.drop, tier, slot, claim_hash(claim_id)))
+    return Claim(claim_id, tier, address(wallet(buyer)), slot, sign(wallet(buyer), hashed))
+
+
+class Grown:
+    """A journal that grows as the signer's does."""
+
+    def __init__(self) -> None:
+        self.state = JournalState()
+        self.frames: list[Frame] = []
+        self.append(Kind.GRANT, {"grant_id": grant_id(FACTS.drop, FACTS.node, 1), "key": address(LEASE_KEY)})
+
+    @property
+    def data(self) -> bytes:
+        """The file's bytes."""
+        return b"".join(frame.raw for frame in self.frames)
+
+    def append(self, kind: Kind, payload: dict[str, object]) -> None:
+        """One frame more."""
+        frame = journal.encode(kind, len(self.frames), payload, self.state.head)
+        self.state.apply(frame)
+        self.frames.append(frame)
+
+    def lease(self) -> None:
+        """The node's leases."""
+        self.append(Kind.LEASE, {"document": {"leases": LEASES}, "envelope": b"{}"})
+
+    def claimed(self, asked: Claim, seq: int) -> None:
+        """A CLAIM frame, whatever the rules say."""
+        told = {"claim_id": asked.claim_id, "tier": asked.tier, "seq": seq, "to": asked.to}
+        self.append(Kind.CLAIM, {**told, "slot": asked.slot, "signature": asked.signature})
+
+    def batch(self, *, signed: bool = True) -> None:
+        """The header over what waits, and its signature."""
+        leaves = [record.leaf(self.state.grant_id).struct_hash() for record in self.state.waiting]
+        number = self.state.next_batch
+        header = {"batch_seq": number, "root": merkle.root(leaves), "count": len(leaves), "issued_at": NOW}
+        self.append(Kind.BATCH, header)
+        if signed:
+            made = sign(LEASE_KEY, digest(SEPARATOR, self.state.batches[number].header.struct_hash()))
+            self.append(Kind.SIGNATURE, {"batch_seq": number, "signature": made})
+
+
+def grown() -> Grown:
+    """A grant with leases and two batches: of two claims, and of one."""
+    made = Grown()
+    made.lease()
+    made.claimed(claim("a", 0), 0)
+    made.claimed(claim("b", 1, tier=1), 0)
+    made.batch()
+    made.claimed(claim("c", 2), 1)
+    made.batch()
+    return made
