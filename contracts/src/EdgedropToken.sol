@@ -26,7 +26,7 @@ contract EdgedropToken is ERC721, EIP712 {
 
     event GrantOpened(bytes32 indexed grantId, address key);
     event LeaseOpened(
-        bytes32 indexed grantId, uint8 indexed tier, uint64 start, uint32 quota, uint64 notBefore, uint64 redeemBy
+        bytes32 indexed grantId, uint8 indexed tier, uint40 start, uint32 quota, uint40 notBefore, uint40 redeemBy
     );
     event Redeemed(uint256 indexed tokenId, bytes32 indexed grantId, address indexed to);
     /// `item` is the index in the call; `tokenId` is 0 where no lease names one.
@@ -58,7 +58,6 @@ contract EdgedropToken is ERC721, EIP712 {
     mapping(bytes32 grantId => mapping(uint256 tier => Lease)) private _leases;
     mapping(uint256 tier => uint256) public takings;
     mapping(uint256 tier => mapping(uint256 split => uint256)) public paidOut;
-    uint256 public totalMinted;
 
     constructor(
         string memory name_,
@@ -115,7 +114,8 @@ contract EdgedropToken is ERC721, EIP712 {
         if (l.start < tier.firstToken || end > uint256(tier.firstToken) + tier.supply) revert BadLease(index);
         if (_leases[grantId][l.tier].quota != 0) revert BadLease(index);
         if (!_takeRange(l.tier, l.start - tier.firstToken, end - tier.firstToken)) revert Overlap(index);
-        _leases[grantId][l.tier] = Lease(l.start, l.quota, l.notBefore, l.redeemBy);
+        _leases[grantId][l.tier] =
+            Lease(l.start, l.quota, l.notBefore, l.redeemBy, tier.walletCap, tier.slotBase, tier.priceWei);
         emit LeaseOpened(grantId, l.tier, l.start, l.quota, l.notBefore, l.redeemBy);
     }
 
@@ -141,7 +141,6 @@ contract EdgedropToken is ERC721, EIP712 {
     function redeem(SignedBatch calldata signed, Item calldata item) external payable {
         (Reason reason,, uint256 price) = _redeem(item, signed.batch, _signedByGrant(signed), msg.value);
         if (reason != Reason.None) revert NotRedeemed(reason);
-        ++totalMinted;
         _refund(msg.value - price);
     }
 
@@ -153,17 +152,11 @@ contract EdgedropToken is ERC721, EIP712 {
             valid[i] = _signedByGrant(batches[i]);
         }
         uint256 left = msg.value;
-        uint256 minted;
         for (uint256 i; i < items.length; ++i) {
             (Reason reason, uint256 id, uint256 price) = _redeemFrom(batches, valid, items[i], left);
-            if (reason == Reason.None) {
-                ++minted;
-                left -= price;
-            } else {
-                emit Skipped(id, reason, i);
-            }
+            if (reason != Reason.None) emit Skipped(id, reason, i);
+            left -= price;
         }
-        if (minted != 0) totalMinted += minted;
         _refund(left);
     }
 
@@ -182,10 +175,9 @@ contract EdgedropToken is ERC721, EIP712 {
         Lease memory lease = _leases[batch.grantId][item.tier];
         if (item.seq >= lease.quota) return (Reason.NoLease, 0, 0);
         id = uint256(lease.start) + item.seq;
-        Tier memory tier = _tiers[item.tier];
-        price = tier.priceWei;
+        price = lease.priceWei;
         reason = _check(item, batch, valid, lease);
-        if (reason == Reason.None) reason = _takeNullifier(item, tier, id, funds);
+        if (reason == Reason.None) reason = _takeNullifier(item, lease, id, funds);
         if (reason != Reason.None) return (reason, id, 0);
         if (price != 0) takings[item.tier] += price;
         _mint(item.to, id);
@@ -212,13 +204,16 @@ contract EdgedropToken is ERC721, EIP712 {
     }
 
     /// What the chain must still have free; takes the nullifier when all is.
-    function _takeNullifier(Item calldata item, Tier memory tier, uint256 id, uint256 funds) private returns (Reason) {
-        if (item.slot >= tier.walletCap) return Reason.BadSlot;
+    function _takeNullifier(Item calldata item, Lease memory lease, uint256 id, uint256 funds)
+        private
+        returns (Reason)
+    {
+        if (item.slot >= lease.walletCap) return Reason.BadSlot;
         uint256 used = _getAux(item.to);
-        uint256 bit = 1 << (uint256(tier.slotBase) + item.slot); // below 224: the constructor saw to it
+        uint256 bit = 1 << (uint256(lease.slotBase) + item.slot); // below 224: the constructor saw to it
         if (used & bit != 0) return Reason.NullifierUsed;
         if (_exists(id)) return Reason.TokenTaken;
-        if (tier.priceWei > funds) return Reason.Unpaid;
+        if (lease.priceWei > funds) return Reason.Unpaid;
         _setAux(item.to, uint224(used | bit));
         return Reason.None;
     }

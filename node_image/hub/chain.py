@@ -24,7 +24,7 @@ FINAL_S = 1800.0
 FINAL_POLL_S = 1.0
 LOG_SPAN = 5000  # blocks a node answers logs of at once
 LEASE_FIELDS = ("tier", "start", "quota", "not_before", "redeem_by")
-OPENINGS = "(uint8,uint64,uint32,uint64,uint64)[]"
+OPENINGS = "(uint8,uint40,uint32,uint40,uint40)[]"
 
 
 class Chain:
@@ -57,11 +57,6 @@ class Chain:
         """The grant's lease in a tier; quota 0 when there is none."""
         told = self._call(contract, "leaseOf(bytes32,uint8)", ("uint64",) * 4, (_bytes(grant_id), tier))
         return dict(zip(("start", "quota", "not_before", "redeem_by"), told, strict=True))
-
-    def total_minted(self, contract: str) -> int:
-        """How many tokens were redeemed."""
-        (total,) = self._call(contract, "totalMinted()", ("uint256",))
-        return int(total)
 
     def nullifier_used(self, contract: str, to: str, bit: int) -> bool:
         """Whether the holder's bit (the tier's slot base + slot) was used."""

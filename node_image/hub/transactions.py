@@ -99,7 +99,7 @@ class Rpc:
 
     def request(self, method: str, told: list[Any]) -> None:
         """A call that web3 has no name for."""
-        self.ask(lambda _: self._provider.make_request(method, told))  # type: ignore[arg-type]  # RPCEndpoint is a str
+        self.ask(lambda _: self._provider.make_request(method, told))
 
 
 def send(rpc: Rpc, key: str, to: ChecksumAddress, data: bytes, value: int, stuck_s: float) -> Mapping[str, Any]:

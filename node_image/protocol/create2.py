@@ -28,7 +28,7 @@ CONSTRUCTOR = (
     "bytes32",  # manifest digest
     "address",  # owner
     "address",  # operator
-    "(uint64,uint32,uint8,uint8,uint96,(address,uint16)[])[]",  # TierSpec[]
+    "(uint40,uint32,uint8,uint8,uint88,(address,uint16)[])[]",  # TierSpec[]
 )
 
 
