@@ -1,12 +1,15 @@
 // Compiles the contract into contracts/build/EdgedropToken.json, which is committed: only who changes a contract needs
-// solc. `node contracts/build.mjs <node_modules>`; the same sources and solc give the same bytes on every machine.
+// solc. `node contracts/build.mjs [node_modules]`, by default those that `toolchain/setup --contracts` installed; the same
+// sources and solc give the same bytes on every machine.
+import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const modules = resolve(process.argv[2] ?? "node_modules");
+const modules = resolve(process.argv[2] ?? join(process.env.EDGEDROP_CACHE ?? join(homedir(), ".cache", "edgedrop"), "npm", "node_modules"));
 const solc = createRequire(join(modules, "x.js"))("solc");
 const settings = {
   viaIR: true,
@@ -35,7 +38,11 @@ if (faults.length) process.exit(1);
 const contract = output.contracts["src/EdgedropToken.sol"].EdgedropToken;
 const deployedSize = contract.evm.deployedBytecode.object.length / 2;
 if (deployedSize >= MAX_DEPLOYED) throw new Error(`${deployedSize} bytes deployed, EIP-170 allows ${MAX_DEPLOYED}`);
-const built = { solc: solc.version(), settings, deployedSize, abi: contract.abi, bytecode: "0x" + contract.evm.bytecode.object };
+// A test holds the committed output to the sources by these.
+const digests = Object.fromEntries(
+  Object.entries(sources).map(([name, { content }]) => [name, createHash("sha256").update(content).digest("hex")]),
+);
+const built = { solc: solc.version(), settings, sources: digests, deployedSize, abi: contract.abi, bytecode: "0x" + contract.evm.bytecode.object };
 mkdirSync(join(here, "build"), { recursive: true });
 writeFileSync(join(here, "build", "EdgedropToken.json"), JSON.stringify(built, null, 1) + "\n");
 console.log(`EdgedropToken: ${deployedSize} bytes deployed, ${solc.version()}`);

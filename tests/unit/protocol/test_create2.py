@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,6 +81,12 @@ def test_the_reasons_are_the_contracts() -> None:
     names = source.partition("enum Reason {")[2].partition("}")[0].split(",")
     assert [name.strip().lower() for name in names] == [reason.name.replace("_", "").lower() for reason in Reason]
     assert f"MAX_ITEMS = {MAX_ITEMS}" in (ROOT / "contracts" / "src" / "EdgedropToken.sol").read_text()
+
+
+def test_the_committed_bytecode_is_of_the_committed_sources() -> None:
+    for name, digest in json.loads(ARTIFACT)["sources"].items():
+        found = hashlib.sha256((ROOT / "contracts" / name).read_bytes()).hexdigest()
+        assert found == digest, f"{name} changed: run node contracts/build.mjs"
 
 
 def test_the_contract_fits_into_a_block_explorer_s_limit() -> None:
