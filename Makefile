@@ -9,8 +9,6 @@ EDGEDROP_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/edgedrop
 export EDGEDROP_CACHE
 export PATH := $(CURDIR)/.venv/bin:$(EDGEDROP_CACHE)/bin:$(PATH)
 
-DROP ?= harbour-lights
-
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
@@ -20,11 +18,8 @@ setup: ## bring this machine to a working state (a no-op the second time)
 images: setup ## build the images that changed
 	@python -m node_image.build
 
-demo: images ## stand a drop up, claim, kill an appliance, show the table
-	@edgedrop demo
-
-up: images ## the demo's stacks: the lab and the drop DROP=harbour-lights
-	@edgedrop up lab $(DROP) --yes
+up: images ## stand the lab up
+	@edgedrop up lab --yes
 
 down: setup ## take every stack of this machine away
 	@edgedrop down --all --yes
@@ -57,4 +52,4 @@ else \
 fi
 endef
 
-.PHONY: help setup images demo up down lint check test bench chaos
+.PHONY: help setup images up down lint check test bench chaos

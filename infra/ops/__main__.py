@@ -10,8 +10,11 @@ import typer
 
 from infra.errors import EdgedropError
 from infra.ops.doctor import doctor
+from infra.ops.env import env
+from infra.ops.heal import heal
 from infra.ops.manifest import manifest_app
 from infra.ops.plan import plan
+from infra.ops.up import down, up
 from infra.ops.verify import verify
 
 INTERRUPTED = 130
@@ -22,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (plan, verify, doctor):
+for command in (plan, up, down, heal, verify, doctor, env):
     app.command()(command)
 app.add_typer(manifest_app, name="manifest")
 

@@ -26,6 +26,12 @@ def open_drop(name_or_file: str) -> tuple[Path, DropFile]:
     return path, read_drop(path)
 
 
+def open_drop_of(stack: str, file: str | None = None) -> tuple[Path, DropFile]:
+    """A stack is `<drop>` or `<drop>-<run>`: its file is the one whose name is the longest part of the stack's."""
+    names = [path.stem for path in DROPS.glob("*.yaml") if stack == path.stem or stack.startswith(f"{path.stem}-")]
+    return open_drop(file or max(names, key=len, default=stack))
+
+
 def manifest_of(path: Path, file: DropFile) -> tuple[manifest.Manifest, dict[str, bytes]]:
     """The manifest of the files as they are, with the assets by their name in the content."""
     tokens: list[manifest.Token] = []

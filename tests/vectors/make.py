@@ -8,7 +8,7 @@ from typing import Any
 
 from eth_account import Account
 from eth_account.messages import encode_typed_data
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 
 KEY = Account.from_key("0x" + "a1" * 32)
 WORD = 66  # 32 bytes as 0x hex

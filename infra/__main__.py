@@ -1,0 +1,21 @@
+"""The Pulumi program: from the stack's name to components. Wiring only."""
+
+from __future__ import annotations
+
+import pulumi
+
+from infra import stacks
+from infra.errors import EdgedropError
+from infra.program import declare_lab
+
+
+def main() -> None:
+    """Declare the stack that Pulumi asks for; an error we know is one sentence, not a traceback."""
+    try:
+        stack = stacks.load(pulumi.get_stack())
+        declare_lab(stack)
+    except EdgedropError as fault:
+        raise pulumi.RunError(f"{fault.message}\nhint: {fault.hint}") from fault
+
+
+main()

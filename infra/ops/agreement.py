@@ -1,0 +1,195 @@
+"""Do journal, ledger and chain say the same? Pure: what was seen goes in, what differs comes out in sentences.
+
+Per grant: the ledger holds as many frames as the node's journal, with the same head. Over the drop: what the ledger
+calls redeemed is what the chain minted, and every voucher is redeemed, superseded or waits to be paid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from infra.plan.model import DropPlan, Geography, Node
+
+
+class NodeSaid(msgspec.Struct, frozen=True):
+    """A mint's `/v1/status`; what the signer adds is missing while the signer is away."""
+
+    ready: bool
+    reason: str = ""
+    grant_id: str = ""
+    key: str = ""
+    head: str = ""
+    journal_seq: int | None = None
+    issued: Mapping[str, int] = msgspec.field(default_factory=dict)
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+
+
+class GrantSaid(msgspec.Struct, frozen=True):
+    """One grant as the ledger has it."""
+
+    node: str
+    grant_id: str
+    journal_seq: int | None
+    head: str | None
+    vouchers: int
+    superseded: int
+    unpaid: int
+
+
+class LedgerSaid(msgspec.Struct, frozen=True):
+    """The ledger's `/v1/drops/<drop>`."""
+
+    grants: tuple[GrantSaid, ...]
+    token_ids: frozenset[int]
+    redeemed_ids: frozenset[int]
+    faults: tuple[Mapping[str, object], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What each asked place said; None for one that gave no answer, and then `silent` says why."""
+
+    nodes: Mapping[str, NodeSaid | None]
+    ledger: LedgerSaid | None
+    chain: Mapping[int, str] | None  # redeemed token id -> grant id
+    silent: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GeographyReport:
+    """A line of the table; p50 and p99 are those of the slowest node, None before the first claim."""
+
+    geography: str
+    title: str
+    nodes: int
+    reachable: int
+    ready: int
+    claims: int
+    redeemed: int
+    p50_ms: float | None
+    p99_ms: float | None
+    differences: tuple[str, ...]
+
+    @property
+    def agree(self) -> bool:
+        """Journal = ledger = chain for this geography's grants."""
+        return not self.differences
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The whole drop; `differences` are those that no single geography has."""
+
+    drop: str
+    stack: str
+    geographies: tuple[GeographyReport, ...]
+    differences: tuple[str, ...]
+    silent: Mapping[str, str]
+
+    @property
+    def agree(self) -> bool:
+        """Everything answered, and everything says the same."""
+        return not self.differences and all(geo.agree for geo in self.geographies)
+
+
+def compare(plan: DropPlan, seen: Seen) -> Report:
+    """What the places that were asked make together."""
+    return Report(
+        drop=plan.drop,
+        stack=plan.stack,
+        geographies=tuple(_geography(geo, seen) for geo in plan.geographies),
+        differences=tuple(_whole(seen)),
+        silent=seen.silent,
+    )
+
+
+def _geography(geo: Geography, seen: Seen) -> GeographyReport:
+    answers = [said for node in geo.nodes if (said := seen.nodes.get(node.name)) is not None]
+    return GeographyReport(
+        geography=geo.name,
+        title=geo.title,
+        nodes=len(geo.nodes),
+        reachable=len(answers),
+        ready=sum(said.ready for said in answers),
+        claims=sum(_claims(node, seen) for node in geo.nodes),
+        redeemed=len(_minted(geo, seen)),
+        p50_ms=max((said.p50_ms for said in answers if said.p50_ms is not None), default=None),
+        p99_ms=max((said.p99_ms for said in answers if said.p99_ms is not None), default=None),
+        differences=tuple(fault for node in geo.nodes for fault in _node(node, seen)),
+    )
+
+
+def _claims(node: Node, seen: Seen) -> int:
+    """By the journal; by the ledger where the node is silent."""
+    said, held = seen.nodes.get(node.name), _held(node, seen.ledger)
+    if said is not None and said.journal_seq is not None:
+        return sum(said.issued.values())
+    return held.vouchers if held else 0
+
+
+def _minted(geo: Geography, seen: Seen) -> set[int]:
+    grants = {node.grant_id for node in geo.nodes}
+    return {token for token, grant in (seen.chain or {}).items() if grant in grants}
+
+
+def _held(node: Node, ledger: LedgerSaid | None) -> GrantSaid | None:
+    return next((grant for grant in ledger.grants if grant.grant_id == node.grant_id), None) if ledger else None
+
+
+def _node(node: Node, seen: Seen) -> Iterator[str]:
+    said, held = seen.nodes.get(node.name), _held(node, seen.ledger)
+    if said is None:
+        yield f"{node.name} does not answer: its journal is unknown"
+    elif said.journal_seq is None:
+        yield f"{node.name}'s signer does not answer ({said.reason}): its journal is unknown"
+    elif said.grant_id != node.grant_id:
+        yield f"{node.name} signs for grant {said.grant_id}, planned is {node.grant_id}"
+    elif held is None:
+        if seen.ledger is not None and node.leases:
+            yield f"the ledger knows no grant of {node.name}"
+    else:
+        yield from _journal(node, said, held)
+
+
+def _journal(node: Node, said: NodeSaid, held: GrantSaid) -> Iterator[str]:
+    frames, arrived = said.journal_seq or 0, held.journal_seq or 0
+    if frames != arrived:
+        yield f"{node.name}'s journal has {frames} frames, the ledger {arrived}"
+    elif frames and said.head != held.head:
+        yield f"{node.name}'s journal and the ledger differ at frame {frames}: another head"
+    elif (issued := sum(said.issued.values())) != held.vouchers:
+        yield f"{node.name}'s journal has {issued} claims, the ledger {held.vouchers}"
+
+
+def _whole(seen: Seen) -> Iterator[str]:
+    for place, reason in seen.silent.items():
+        if place not in seen.nodes:
+            yield f"{place} does not answer: {reason}"
+    ledger, chain = seen.ledger, seen.chain
+    if ledger is None:
+        return
+    if ledger.faults:
+        yield f"the ledger refused {len(ledger.faults)} messages, the first: {ledger.faults[0].get('reason')}"
+    if chain is not None:
+        yield from _redemptions(ledger, frozenset(chain))
+
+
+def _redemptions(ledger: LedgerSaid, minted: frozenset[int]) -> Iterator[str]:
+    if unknown := minted - ledger.token_ids:
+        yield f"the chain minted what the ledger does not hold: {_some(unknown)}"
+    if unseen := (minted & ledger.token_ids) - ledger.redeemed_ids:
+        yield f"redeemed on chain, and the ledger has not seen it yet: {_some(unseen)}"
+    if missing := ledger.redeemed_ids - minted:
+        yield f"the ledger calls redeemed what the chain did not mint: {_some(missing)}"
+    done = len(minted) + sum(grant.superseded + grant.unpaid for grant in ledger.grants)
+    if (waiting := len(ledger.token_ids) - done) > 0:
+        yield f"{waiting} vouchers are not redeemed yet"
+
+
+def _some(tokens: frozenset[int], most: int = 8) -> str:
+    listed = ", ".join(str(token) for token in sorted(tokens)[:most])
+    return f"tokens {listed}" + (f" and {len(tokens) - most} more" if len(tokens) > most else "")

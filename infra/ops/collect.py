@@ -1,0 +1,67 @@
+"""Asks nodes, ledger and chain how they are, all at once: who is silent costs two seconds and is an answer too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import msgspec
+
+from infra.ops.agreement import LedgerSaid, NodeSaid, Seen
+from infra.plan.model import DropPlan, HubAddresses
+from node_image.hub.chain import Chain, ChainFault
+
+ANSWER_S = 2.0
+WORKERS = 32
+MINT_PORT, LEDGER_PORT, CHAIN_PORT = 8080, 8080, 8545
+LEDGER, CHAIN = "the ledger", "the chain"
+
+
+def collect(plan: DropPlan, hub: HubAddresses) -> Seen:
+    """One round of questions; nobody is asked twice."""
+    silent: dict[str, str] = {}
+
+    def asked[T](place: str, question: Callable[[], T]) -> T | None:
+        try:
+            return question()
+        except (httpx.HTTPError, msgspec.MsgspecError, ChainFault) as fault:
+            silent[place] = _why(fault)
+            return None
+
+    with ThreadPoolExecutor(WORKERS) as pool, httpx.Client(timeout=ANSWER_S) as client:
+        chain = pool.submit(asked, CHAIN, lambda: _minted(hub, plan.contract.address))
+        ledger = pool.submit(asked, LEDGER, lambda: _ledger(client, hub, plan.drop))
+        nodes = [
+            (node.name, pool.submit(asked, node.name, lambda at=node.address: _node(client, at))) for node in plan.nodes
+        ]
+        said = {name: answer.result() for name, answer in nodes}
+        return Seen(nodes=said, ledger=ledger.result(), chain=chain.result(), silent=silent)
+
+
+def _node(client: httpx.Client, address: str) -> NodeSaid:
+    answer = client.get(f"http://{_host(address)}:{MINT_PORT}/v1/status").raise_for_status()
+    return msgspec.json.decode(answer.content, type=NodeSaid)
+
+
+def _ledger(client: httpx.Client, hub: HubAddresses, drop: str) -> LedgerSaid:
+    answer = client.get(f"http://{hub.ledger}:{LEDGER_PORT}/v1/drops/{drop}").raise_for_status()
+    # Token ids are decimal strings there: numbers past 2^53 must survive JSON.
+    return msgspec.json.decode(answer.content, type=LedgerSaid, strict=False)
+
+
+def _minted(hub: HubAddresses, contract: str) -> dict[int, str]:
+    chain = Chain(f"http://{hub.chain}:{CHAIN_PORT}", answer_s=ANSWER_S)
+    return {event.token_id: event.grant_id for event in chain.redemptions(contract)}
+
+
+def _host(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _why(fault: Exception) -> str:
+    if isinstance(fault, httpx.HTTPStatusError):
+        return f"HTTP {fault.response.status_code}"
+    if isinstance(fault, httpx.TimeoutException):
+        return f"no answer in {ANSWER_S:.0f} s"
+    return str(fault) or type(fault).__name__

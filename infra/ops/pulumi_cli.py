@@ -1,0 +1,89 @@
+"""The Pulumi CLI as `edgedrop` calls it: one environment, one way to run, one way to read what it knows."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from infra.errors import EdgedropError, MissingTool, StackNotUp
+from infra.home import ROOT, cache, home, place, write_private
+
+READ_S = 60
+
+
+def environment() -> dict[str, str]:
+    """What a `pulumi` needs to find this project's tools, state and passphrase (also printed by `edgedrop env`)."""
+    backend = home() / "pulumi"
+    backend.mkdir(mode=0o700, exist_ok=True)
+    return {
+        "PATH": f"{ROOT / '.venv' / 'bin'}:{cache() / 'bin'}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "EDGEDROP_HOME": str(home()),
+        "PULUMI_BACKEND_URL": os.environ.get("PULUMI_BACKEND_URL") or f"file://{backend}",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(_passphrase()),
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    }
+
+
+def _passphrase() -> Path:
+    path = place("passphrase")
+    if not path.exists():
+        write_private(path, secrets.token_urlsafe(32).encode())
+    return path
+
+
+def run(*arguments: str, stack: str | None = None) -> int:
+    """Run `pulumi` with its own output on our stderr; Ctrl-C reaches it as it would by hand. The exit code."""
+    command = _command(arguments, stack)
+    with subprocess.Popen(command, cwd=ROOT, env=os.environ | environment(), stdout=sys.stderr) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue  # the terminal has sent it to pulumi as well; pulumi decides when it is over
+
+
+def read(*arguments: str, stack: str | None = None) -> str:
+    """Run `pulumi` quietly and give what it printed; an EdgedropError with its last words where it failed."""
+    command = _command(arguments, stack)
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | environment(), capture_output=True, text=True, timeout=READ_S, check=False
+    )
+    if done.returncode != 0:
+        words = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        raise EdgedropError(f"{' '.join(command)}: {words[-1] if words else done.returncode}", "type: edgedrop doctor")
+    return done.stdout
+
+
+def stack_names() -> set[str]:
+    """The stacks that the backend holds."""
+    return {entry["name"].rsplit("/", 1)[-1] for entry in json.loads(read("stack", "ls", "--json"))}
+
+
+def export(stack: str) -> dict[str, Any]:
+    """The stack's state, secrets still encrypted."""
+    state: dict[str, Any] = json.loads(read("stack", "export", stack=stack))
+    return state
+
+
+def outputs(stack: str) -> dict[str, Any]:
+    """The stack's outputs; StackNotUp where there is no such stack or it has none yet."""
+    if stack not in stack_names():
+        raise StackNotUp(f"stack {stack} is not up", f"type: edgedrop up {stack}")
+    found: dict[str, Any] = json.loads(read("stack", "output", "--json", stack=stack))
+    if not found:
+        raise StackNotUp(f"stack {stack} was begun and never finished", f"type: edgedrop up {stack}")
+    return found
+
+
+def _command(arguments: tuple[str, ...], stack: str | None) -> list[str]:
+    tools = environment()["PATH"].split(":")
+    binary = next((Path(folder) / "pulumi" for folder in tools if (Path(folder) / "pulumi").exists()), None)
+    if binary is None:
+        raise MissingTool("pulumi is not on this machine", "type: make setup")
+    return [str(binary), *arguments, "--non-interactive", *(("--stack", stack) if stack else ())]
