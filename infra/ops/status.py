@@ -86,7 +86,9 @@ def _judge(reports: list[Report]) -> None:
     if silent:
         raise Unreachable(f"no answer from {', '.join(silent)}", "type: edgedrop up <stack>, which mends what it can")
     if not all(report.agree for report in reports):
-        raise EdgedropError("journal, ledger and chain differ", "just after claims this is right; look again in a second")
+        raise EdgedropError(
+            "journal, ledger and chain differ", "just after claims this is right; look again in a second"
+        )
 
 
 def _ms(value: float | None) -> str:
