@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from infra.errors import EdgedropError
-from infra.home import home, place
+from infra.home import home, place, write_private
 
 FIRST, LAST = 16, 239
 
@@ -17,20 +19,33 @@ def slot_of(stack: str) -> int | None:
 
 
 def take_slot(stack: str, used: set[int]) -> int:
-    """The lowest slot that neither an engine's network nor another stack of this state folder uses."""
-    folder = place("slots", stack).parent
-    held = {int(path.read_text()) for path in folder.iterdir()}
-    free = [slot for slot in range(FIRST, LAST + 1) if slot not in used | held]
-    if not free:
-        raise EdgedropError(
-            "all networks 10.16.0.0 to 10.239.0.0 are in use", "take a stack down: edgedrop down <stack>"
-        )
-    # O_EXCL: of two runs that take a slot for the same stack at once, one is told.
-    with os.fdopen(os.open(folder / stack, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(str(free[0]))
-    return free[0]
+    """The stack's slot, or the lowest that neither an engine's network nor another stack of this state folder uses."""
+    path = place("slots", stack)
+    with _alone():
+        held = {entry.name: int(entry.read_text()) for entry in path.parent.iterdir()}
+        if stack not in held:
+            held[stack] = _lowest(used | set(held.values()))
+            write_private(path, str(held[stack]).encode())
+        return held[stack]
 
 
 def give_back(stack: str) -> None:
     """The stack is gone."""
     (home() / "slots" / stack).unlink(missing_ok=True)
+
+
+def _lowest(taken: set[int]) -> int:
+    free = next((slot for slot in range(FIRST, LAST + 1) if slot not in taken), None)
+    if free is None:
+        raise EdgedropError(
+            "all networks 10.16.0.0 to 10.239.0.0 are in use", "take a stack down: edgedrop down <stack>"
+        )
+    return free
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One run at a time looks and takes: two stacks must never get the same slot. Ends with the process, however."""
+    with place("slots.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,6 +1,6 @@
 """Do journal, ledger and chain say the same? Pure: what was seen goes in, what differs comes out in sentences.
 
-Per grant: the ledger holds as many frames as the node's journal, with the same head. Over the drop: what the ledger
+Per grant: the ledger stands at the head of the node's journal and holds as many claims. Over the drop: what the ledger
 calls redeemed is what the chain minted, and every voucher is redeemed, superseded or waits to be paid.
 """
 
@@ -156,13 +156,16 @@ def _node(node: Node, seen: Seen) -> Iterator[str]:
 
 
 def _journal(node: Node, said: NodeSaid, held: GrantSaid) -> Iterator[str]:
-    frames, arrived = said.journal_seq or 0, held.journal_seq or 0
-    if frames != arrived:
-        yield f"{node.name}'s journal has {frames} frames, the ledger {arrived}"
-    elif frames and said.head != held.head:
-        yield f"{node.name}'s journal and the ledger differ at frame {frames}: another head"
+    if said.journal_seq and said.head != held.head:  # the head is over all frames: the same head, the same journal
+        yield f"{node.name}'s journal is at frame {said.journal_seq} (head {said.head[:8]}), {_arrived(held)}"
     elif (issued := sum(said.issued.values())) != held.vouchers:
         yield f"{node.name}'s journal has {issued} claims, the ledger {held.vouchers}"
+
+
+def _arrived(held: GrantSaid) -> str:
+    if held.head is None:
+        return "the ledger has none of it"
+    return f"the ledger is at frame {held.journal_seq} (head {held.head[:8]})"
 
 
 def _whole(seen: Seen) -> Iterator[str]:

@@ -1,0 +1,158 @@
+"""Journal, ledger and chain: what each kind of difference is called, and that nothing else is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from infra.ops.agreement import GrantSaid, LedgerSaid, NodeSaid, Seen, compare
+from infra.ops.drops import open_drop
+from infra.plan import plan_drop
+from infra.plan.model import DropPlan
+
+ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+
+
+@pytest.fixture(scope="module")
+def plan() -> DropPlan:
+    _, file = open_drop("harbour-lights")
+    return plan_drop(
+        file, stack="harbour-lights", slot=20, owner=ADDRESS, operator=ADDRESS, manifest_digest="0x" + "ab" * 32
+    )
+
+
+def in_order(plan: DropPlan) -> Seen:
+    """Every node answered one claim, and all of it is redeemed."""
+    minted = {node.leases[0].start: node.grant_id for node in plan.nodes}
+    tokens = frozenset(minted)
+    return Seen(
+        nodes={
+            node.name: NodeSaid(
+                ready=True, grant_id=node.grant_id, head=node.name, journal_seq=5, issued={"0": 1}, p50_ms=2, p99_ms=at
+            )
+            for at, node in enumerate(plan.nodes)
+        },
+        ledger=LedgerSaid(
+            tuple(GrantSaid(node.name, node.grant_id, 4, node.name, 1, 0, 0) for node in plan.nodes), tokens, tokens
+        ),
+        chain=minted,
+    )
+
+
+def ledger_of(seen: Seen) -> LedgerSaid:
+    """The ledger that answered."""
+    assert seen.ledger is not None
+    return seen.ledger
+
+
+def grants_with(seen: Seen, **changes: object) -> LedgerSaid:
+    """The ledger with its first grant changed."""
+    ledger = ledger_of(seen)
+    first, *others = ledger.grants
+    return msgspec.structs.replace(ledger, grants=(msgspec.structs.replace(first, **changes), *others))
+
+
+def told(plan: DropPlan, seen: Seen) -> list[str]:
+    """All differences."""
+    report = compare(plan, seen)
+    found = [*report.differences, *(fault for geo in report.geographies for fault in geo.differences)]
+    assert report.agree is not bool(found)
+    return found
+
+
+def test_what_agrees_agrees(plan: DropPlan) -> None:
+    seen = in_order(plan)
+    assert told(plan, seen) == []
+    quay, mole = compare(plan, seen).geographies
+    assert (quay.nodes, quay.reachable, quay.ready, quay.claims, quay.redeemed) == (2, 2, 2, 2, 2)
+    assert (quay.p99_ms, mole.p99_ms) == (1, 3)
+
+
+def test_a_drop_without_a_claim_agrees(plan: DropPlan) -> None:
+    seen = in_order(plan)
+    nodes = {
+        name: msgspec.structs.replace(said, issued={}, p50_ms=None, p99_ms=None)
+        for name, said in seen.nodes.items()
+        if said
+    }
+    ledger = ledger_of(seen)
+    grants = tuple(msgspec.structs.replace(grant, vouchers=0) for grant in ledger.grants)
+    quiet = Seen(nodes=nodes, ledger=LedgerSaid(grants, frozenset(), frozenset()), chain={})
+    assert told(plan, quiet) == []
+    assert compare(plan, quiet).geographies[0].p50_ms is None
+
+
+def test_a_silent_node_is_unknown_and_its_claims_are_the_ledgers(plan: DropPlan) -> None:
+    seen = in_order(plan)
+    seen = replace(seen, nodes={**seen.nodes, "quay-appliance1": None}, silent={"quay-appliance1": "no answer"})
+    assert told(plan, seen) == ["quay-appliance1 does not answer: its journal is unknown"]
+    quay, mole = compare(plan, seen).geographies
+    assert (quay.reachable, quay.claims, quay.agree, mole.agree) == (1, 2, False, True)
+
+
+def test_a_mint_without_its_signer_is_not_ready_and_unknown(plan: DropPlan) -> None:
+    seen = in_order(plan)
+    seen = replace(seen, nodes={**seen.nodes, "quay-appliance1": NodeSaid(ready=False, reason="no socket")})
+    assert "signer does not answer (no socket)" in told(plan, seen)[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"head": "other", "journal_seq": 3}, "the ledger is at frame 3 (head other)"),
+        ({"head": None, "journal_seq": None}, "the ledger has none of it"),
+        ({"vouchers": 0}, "journal has 1 claims, the ledger 0"),
+        ({"grant_id": "0x00"}, "the ledger knows no grant of quay-appliance1"),
+    ],
+)
+def test_a_journal_that_the_ledger_does_not_hold(plan: DropPlan, change: dict[str, object], says: str) -> None:
+    seen = in_order(plan)
+    (fault,) = told(plan, replace(seen, ledger=grants_with(seen, **change)))
+    assert says in fault
+
+
+def test_tokens_are_compared_by_id_not_by_count(plan: DropPlan) -> None:
+    seen = in_order(plan)
+    token, *others = sorted(seen.chain or {})
+    chain = {t: g for t, g in (seen.chain or {}).items() if t != token} | {999: plan.nodes[0].grant_id}
+    faults = told(plan, replace(seen, chain=chain))
+    assert faults[0] == "the chain minted what the ledger does not hold: tokens 999"
+    assert faults[1] == f"the ledger calls redeemed what the chain did not mint: tokens {token}"
+    assert others
+
+
+def test_a_voucher_that_waits_is_said(plan: DropPlan) -> None:
+    seen = in_order(plan)
+    token = min(seen.chain or {})
+    ledger = msgspec.structs.replace(ledger_of(seen), redeemed_ids=ledger_of(seen).redeemed_ids - {token})
+    chain = {t: g for t, g in (seen.chain or {}).items() if t != token}
+    assert told(plan, replace(seen, ledger=ledger, chain=chain)) == ["1 vouchers are not redeemed yet"]
+
+
+@pytest.mark.parametrize("state", ["superseded", "unpaid"])
+def test_superseded_and_unpaid_vouchers_are_not_waited_for(plan: DropPlan, state: str) -> None:
+    seen = in_order(plan)
+    token = plan.nodes[0].leases[0].start
+    chain = {t: g for t, g in (seen.chain or {}).items() if t != token}
+    ledger = msgspec.structs.replace(
+        grants_with(seen, **{state: 1}), redeemed_ids=ledger_of(seen).redeemed_ids - {token}
+    )
+    assert told(plan, replace(seen, ledger=ledger, chain=chain)) == []
+
+
+def test_a_silent_ledger_or_chain_is_no_agreement(plan: DropPlan) -> None:
+    seen = in_order(plan)
+    assert told(plan, replace(seen, ledger=None, silent={"the ledger": "refused"})) == [
+        "the ledger does not answer: refused"
+    ]
+    assert told(plan, replace(seen, chain=None, silent={"the chain": "refused"})) == [
+        "the chain does not answer: refused"
+    ]
+
+
+def test_what_the_ledger_refused_is_a_difference(plan: DropPlan) -> None:
+    seen = in_order(plan)
+    ledger = msgspec.structs.replace(ledger_of(seen), faults=({"reason": "head does not follow"},))
+    assert "head does not follow" in told(plan, replace(seen, ledger=ledger))[0]
