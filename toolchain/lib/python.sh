@@ -28,7 +28,7 @@ venv_ready() {
 
 venv_make() {
     if [[ $("$VENV/bin/python" --version 2>/dev/null) != "Python $PYTHON_VERSION."* ]]; then
-        uv venv --clear --python "$PYTHON_VERSION" "$VENV"
+        uv venv --clear --python "$(installed_python || echo "$PYTHON_VERSION")" "$VENV"
     fi
     VIRTUAL_ENV=$VENV uv pip sync --require-hashes "$ROOT/requirements.lock"
     # The checkout itself, without a build backend (which no lock would pin): a path file and the command.
@@ -36,6 +36,19 @@ venv_make() {
     console_script >"$VENV/bin/edgedrop"
     chmod 755 "$VENV/bin/edgedrop"
     venv_key >"$VENV/.edgedrop-key"
+}
+
+# uv knows its own Pythons and those on PATH; of pyenv it sees only shims, which fail unless the version is chosen.
+installed_python() {
+    local candidate
+    for candidate in "$(command -v "python$PYTHON_VERSION")" \
+        "${PYENV_ROOT:-$HOME/.pyenv}/versions/$PYTHON_VERSION".*/bin/"python$PYTHON_VERSION"; do
+        if [[ $("$candidate" --version 2>/dev/null) == "Python $PYTHON_VERSION."* ]]; then
+            echo "$candidate"
+            return
+        fi
+    done
+    return 1
 }
 
 console_script() {
