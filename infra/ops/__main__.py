@@ -14,6 +14,7 @@ from infra.ops.env import env
 from infra.ops.heal import heal
 from infra.ops.manifest import manifest_app
 from infra.ops.plan import plan
+from infra.ops.status import status
 from infra.ops.up import down, up
 from infra.ops.verify import verify
 
@@ -25,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (plan, up, down, heal, verify, doctor, env):
+for command in (plan, up, down, status, heal, verify, doctor, env):
     app.command()(command)
 app.add_typer(manifest_app, name="manifest")
 
