@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from infra import labs
@@ -65,7 +66,7 @@ def show(report: Report) -> None:
     """For people: the table, then what differs."""
     people.print(table(report))
     for fault in (*report.differences, *(fault for geo in report.geographies for fault in geo.differences)):
-        say(f"[red]differs[/] {fault}")
+        say(f"[red]differs[/] {escape(fault)}")
 
 
 def table(report: Report) -> Table:
