@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from typing import Annotated
 
 import typer
 
@@ -21,7 +22,6 @@ from infra.ops.verify import verify
 INTERRUPTED = 130
 app = typer.Typer(
     name="edgedrop",
-    help="NFT micro-drops at the edge.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -31,8 +31,17 @@ for command in (plan, up, down, status, heal, verify, doctor, env):
 app.add_typer(manifest_app, name="manifest")
 
 
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show where in the code a fault was met.")] = False,
+) -> None:
+    """NFT micro-drops at the edge."""
+    if debug:
+        os.environ["EDGEDROP_DEBUG"] = "1"
+
+
 def main() -> None:
-    """Run; a fault we know is two lines and its exit code, never a traceback (EDGEDROP_DEBUG=1 shows it)."""
+    """Run; a fault we know is two lines and its exit code, never a traceback (--debug shows it)."""
     try:
         app()
     except EdgedropError as fault:
