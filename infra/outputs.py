@@ -12,5 +12,5 @@ SCHEMA = 1
 def lab_outputs(hub: HubAddresses) -> None:
     """Addresses of the hub's services."""
     pulumi.export("schema", SCHEMA)
-    for name in ("registry", "registry_push", "bus", "ledger_db", "chain"):
+    for name in ("registry", "registry_push", "bus", "ledger_db", "chain", "ledger"):
         pulumi.export(name, getattr(hub, name))

@@ -14,8 +14,8 @@ from infra.stacks import Stack
 from node_image.bus.config import hub_config
 from node_image.hub.spec import HubContainer, HubPlaces, HubSecrets, hub_containers
 
-# Of the hub's services these run today; `ledger` and `relayer` join the list with their programs.
-RUNNING = ("registry", "bus", "ledger-db", "chain")
+# Of the hub's services these run today; `relayer` joins the list with its program.
+RUNNING = ("registry", "bus", "ledger-db", "chain", "ledger")
 
 
 def declare_lab(stack: Stack) -> None:

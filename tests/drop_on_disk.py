@@ -71,9 +71,9 @@ class Drop:
         return Claim(claim_id, tier, to, slot, raw[:64] + bytes([27 + raw[64]]))
 
 
-def make_drop(folder: Path, *, wallet_cap: int = 2) -> Drop:
+def make_drop(folder: Path, *, wallet_cap: int = 2, owner: bytes | None = None) -> Drop:
     """Write drop.json and content.zip as a node holds them."""
-    owner = dsse.new_private_pem()
+    owner = owner or dsse.new_private_pem()
     token = manifest.Token(100, "print", "Print 1", "print-01.png", manifest.fingerprint(ASSET["print-01.png"]))
     made = manifest.Manifest(1, "lights", (token,))
     facts = DropFacts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -12,6 +13,7 @@ from infra.plan.model import HubAddresses
 from node_image.hub.spec import HubContainer
 
 REGISTRY = "registry"
+PROGRAMS = "hub"  # the image of our own services: they start on ground that answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,13 @@ class Lab(pulumi.ComponentResource):
             labels=network_labels(args.stack, "hub"),
             opts=self._child(),
         )
+        ground = [self._container(service, []) for service in args.containers if service.image != PROGRAMS]
         for service in args.containers:
-            self._container(service)
+            if service.image == PROGRAMS:
+                self._container(service, ground)
         self.register_outputs({})
 
-    def _container(self, service: HubContainer) -> docker.Container:
+    def _container(self, service: HubContainer, after: Sequence[pulumi.Resource]) -> docker.Container:
         args = self._args
         return docker.Container(
             service.name,
@@ -73,7 +77,7 @@ class Lab(pulumi.ComponentResource):
             wait=bool(service.healthcheck),  # up means that it answers
             must_run=True,
             restart="unless-stopped",
-            opts=self._child(replace_on_changes=["healthcheck"]),
+            opts=self._child(after, ["healthcheck"]),
         )
 
     def _volume(self, service: HubContainer, suffix: str, path: str) -> docker.ContainerVolumeArgs:
@@ -86,8 +90,12 @@ class Lab(pulumi.ComponentResource):
         )
         return docker.ContainerVolumeArgs(volume_name=volume.name, container_path=path)
 
-    def _child(self, replace_on_changes: list[str] | None = None) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(parent=self, delete_before_replace=True, replace_on_changes=replace_on_changes)
+    def _child(
+        self, after: Sequence[pulumi.Resource] = (), replace_on_changes: list[str] | None = None
+    ) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(
+            parent=self, depends_on=list(after), delete_before_replace=True, replace_on_changes=replace_on_changes
+        )
 
 
 def _published(service: HubContainer, hub: HubAddresses) -> list[docker.ContainerPortArgs]:

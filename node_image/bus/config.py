@@ -7,6 +7,8 @@ tests of 2.12).
 
 from __future__ import annotations
 
+DOMAIN = "hub"  # a leaf forwards the JetStream API of a named domain only
+API = f"$JS.{DOMAIN}.API"
 HUB_USER = "hub"  # the hub's own services
 LEAF_USER = "leaf"  # nodes: they may publish journals and read their leases
 
@@ -34,6 +36,7 @@ http: 127.0.0.1:8222
 jetstream {{
   store_dir: /var/lib/nats
   sync_interval: always
+  domain: {DOMAIN}
 }}
 accounts {{
   EDGEDROP {{
@@ -41,7 +44,7 @@ accounts {{
     users: [
       {{ user: {HUB_USER}, password: "{secret}" }}
       {{ user: {LEAF_USER}, password: "{secret}", permissions: {{
-        publish: ["journal.>", "$JS.API.STREAM.MSG.GET.JOURNAL", "$JS.API.STREAM.MSG.GET.LEASES"]
+        publish: ["journal.>", "{API}.STREAM.MSG.GET.JOURNAL", "{API}.STREAM.MSG.GET.LEASES"]
         subscribe: ["lease.>", "_INBOX.>"]
       }} }}
     ]

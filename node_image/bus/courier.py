@@ -18,6 +18,7 @@ from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from node_image.bus.config import DOMAIN
 from node_image.protocol.facts import DropFacts, parse
 from node_image.service import log
 from node_image.signer.client import SignerAway, SignerClient, SignerRefused, tail
@@ -50,7 +51,7 @@ class Courier:
 
     async def _ship(self) -> None:
         """Follow the journal from where the hub stands; each message is acknowledged before the next."""
-        stream = self._client.jetstream(timeout=ACK_S)
+        stream = self._client.jetstream(timeout=ACK_S, domain=DOMAIN)
         async for told in tail(self._socket, await self._resume_at()):
             first, last = int(told["first_seq"]), int(told["last_seq"])
             headers = {
@@ -63,7 +64,7 @@ class Courier:
 
     async def _resume_at(self) -> int:
         try:
-            last = await self._client.jetstream(timeout=ACK_S).get_last_msg("JOURNAL", self._subject)
+            last = await self._client.jetstream(timeout=ACK_S, domain=DOMAIN).get_last_msg("JOURNAL", self._subject)
         except NotFoundError as fault:
             if "stream" in str(fault.description):
                 raise
@@ -74,7 +75,7 @@ class Courier:
         """The newest lease now and whenever one is told; asked again at times, for one told while we were cut off."""
         subject = f"lease.{self._facts.drop}.{self._facts.node}"
         told = await self._client.subscribe(subject)
-        stream = self._client.jetstream(timeout=ACK_S)
+        stream = self._client.jetstream(timeout=ACK_S, domain=DOMAIN)
         try:
             while True:
                 try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +53,14 @@ def docker(*arguments: str, check: bool = True) -> str:
     """The engine's answer."""
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=120, check=check)
     return done.stdout.strip()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Wait on a condition with a bound; say what did not come."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come within {seconds} s"
+        time.sleep(0.2)  # the pace of asking
 
 
 def labelled(stack: str) -> list[str]:

@@ -1,0 +1,60 @@
+"""The sound parts of a drop file that has faults: what they tell together is checked in the same reading."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from infra.spec.check import Found
+from infra.spec.drop import DropSpec, GeographySpec, LeasesSpec, TierSpec, WindowSpec
+from infra.spec.fields import Frozen
+
+# Stands in for a window that is faulty itself: nothing to say against it.
+_ANY_WINDOW = WindowSpec.model_construct(opens_at=0, closes_at=1, redeem_by=2)
+
+
+class Sound(NamedTuple):
+    """`spec` holds sound entries only; `places` says where they stand in the file, `whole` which lists are complete."""
+
+    spec: DropSpec
+    places: dict[str, list[int]]
+    whole: frozenset[str]
+
+    def in_file(self, found: list[Found]) -> list[Found]:
+        """The faults at their places in the file, without those of a list that misses its unsound entries."""
+        return [(self._place(place), says) for place, says in found if len(place) > 1 or place[0] in self.whole]
+
+    def _place(self, place: tuple[str | int, ...]) -> tuple[str | int, ...]:
+        match place:
+            case (str(name), int(index), *rest) if name in self.places:
+                return (name, self.places[name][index], *rest)
+        return place
+
+
+def sound_parts(tree: Any) -> Sound:
+    """From YAML as it was read."""
+    tiers, geographies = _sound(TierSpec, tree.get("tiers")), _sound(GeographySpec, tree.get("geographies"))
+    skus = tree.get("skus")
+    spec = DropSpec.model_construct(
+        window=_one(WindowSpec, tree.get("window")) or _ANY_WINDOW,
+        skus=dict(skus) if isinstance(skus, dict) else {},
+        tiers=tuple(tiers.values()),
+        leases=LeasesSpec(),
+        geographies=tuple(geographies.values()),
+    )
+    kept = {"tiers": list(tiers), "geographies": list(geographies)}
+    return Sound(spec, kept, frozenset(name for name, at in kept.items() if at and len(at) == len(tree[name])))
+
+
+def _sound[T: Frozen](model: type[T], entries: Any) -> dict[int, T]:
+    listed = entries if isinstance(entries, list) else []
+    return {at: sound for at, entry in enumerate(listed) if (sound := _one(model, entry)) is not None}
+
+
+def _one[T: Frozen](model: type[T], entry: Any) -> T | None:
+    """An unknown key is told already: without it the entry may be sound."""
+    try:
+        return model.model_validate(entry, extra="ignore")
+    except ValidationError:
+        return None

@@ -1,0 +1,115 @@
+"""From the bus to the tables: one durable consumer a grant, so that a fault stops that grant alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+
+from nats.aio.msg import Msg
+from nats.errors import TimeoutError as NothingCame
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import IntegrityError
+
+from node_image.hub.ledger import write
+from node_image.hub.ledger.follow import Follower, Gap, Grant
+from node_image.protocol.announcement import verify_drop, verify_grant
+from node_image.protocol.errors import ProtocolError
+from node_image.service import log
+
+FETCH_S = 2.0
+ANSWER_BY_S = 30
+AGAIN_S = 1.0
+MAX_OPEN = 64
+GRANT_PARTS = 4  # drop.<drop>.grant.<node>
+
+
+async def follow_all(stream: JetStreamContext, engine: Engine, owner: bytes) -> None:
+    """Read announcements for ever; each grant they bring gets a task."""
+    tasks: dict[str, asyncio.Task[None]] = {}
+    wake = asyncio.Event()
+    wake.set()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_announcements(stream, engine, owner, wake))
+        while True:
+            await wake.wait()
+            wake.clear()
+            for subject, grant in (await _in_thread(engine, write.read_grants)).items():
+                if subject not in tasks:
+                    tasks[subject] = group.create_task(follow_grant(stream, engine, subject, grant))
+
+
+async def _announcements(stream: JetStreamContext, engine: Engine, owner: bytes, wake: asyncio.Event) -> None:
+    """What the owner did not sign is logged and passed over: it names nothing that could be put in quarantine."""
+    async for message in _messages(stream, "DROPS", "drop.>", "ledger-drops"):
+        try:
+            await _in_thread(engine, partial(_announced, owner, message))
+        except ProtocolError as fault:
+            log("announcement refused", level="error", subject=message.subject, reason=str(fault))
+        except IntegrityError:
+            await message.nak(delay=AGAIN_S)  # a grant before its drop
+            continue
+        await message.ack()
+        wake.set()
+
+
+def _announced(owner: bytes, message: Msg, connection: Connection) -> None:
+    if len(message.subject.split(".")) == GRANT_PARTS:
+        write.write_grant(connection, verify_grant(message.data, owner))
+    else:
+        write.write_drop(connection, verify_drop(message.data, owner))
+
+
+async def follow_grant(stream: JetStreamContext, engine: Engine, subject: str, grant: Grant) -> None:
+    """One grant's journal until something in it does not verify; then the grant is in quarantine and the task ends."""
+    follower = await _in_thread(engine, partial(write.read_follower, grant=grant))
+    async for message in _messages(stream, "JOURNAL", subject, "ledger-" + subject.replace(".", "-")):
+        first = int((message.headers or {}).get("Edgedrop-First", "-1"))
+        try:
+            await _in_thread(engine, partial(_take, follower, first, message.data))
+        except Gap:
+            await message.nak(delay=AGAIN_S)
+        except ProtocolError as fault:
+            log("grant in quarantine", level="error", subject=subject, reason=str(fault))
+            bad = write.Fault(grant.grant_id, subject, message.metadata.sequence.stream, str(fault), message.data)
+            await _in_thread(engine, partial(write.write_fault, fault=bad))
+            await message.ack()
+            return
+        else:
+            await message.ack()
+
+
+def _take(follower: Follower, first: int, data: bytes, connection: Connection) -> None:
+    if first < 0:
+        raise ProtocolError("the message does not say where it begins")
+    write.write_frames(connection, follower, follower.take(first, data))
+
+
+async def _messages(stream: JetStreamContext, name: str, subject: str, durable: str) -> AsyncIterator[Msg]:
+    """A durable consumer's messages one by one, for ever, in order but for those that were sent back."""
+    config = ConsumerConfig(
+        ack_policy=AckPolicy.EXPLICIT,
+        deliver_policy=DeliverPolicy.ALL,
+        ack_wait=ANSWER_BY_S,
+        max_ack_pending=MAX_OPEN,
+    )
+    consumer = await stream.pull_subscribe(subject, durable=durable, stream=name, config=config)
+    while True:
+        try:
+            batch = await consumer.fetch(MAX_OPEN, timeout=FETCH_S)
+        except NothingCame:
+            continue
+        for message in batch:
+            yield message
+
+
+async def _in_thread[T](engine: Engine, work: Callable[[Connection], T]) -> T:
+    """One transaction, off the event loop."""
+
+    def run() -> T:
+        with engine.begin() as connection:
+            return work(connection)
+
+    return await asyncio.to_thread(run)

@@ -1,0 +1,143 @@
+"""What the ledger writes, each call one transaction; whatever comes twice is written once."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import msgspec
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from node_image.hub.ledger.follow import Follower, Grant
+from node_image.hub.ledger.tables import batches, drops, faults, frames, grants, heads, vouchers
+from node_image.protocol import frames as told_in
+from node_image.protocol.announcement import DropAnnouncement, GrantAnnouncement
+from node_image.protocol.eip712 import Domain
+from node_image.protocol.journal import BatchRecord, ClaimRecord, Frame
+
+
+def write_drop(connection: Connection, told: DropAnnouncement) -> None:
+    """A drop, as announced last."""
+    values = {"title": told.title, "chain_id": told.chain_id, "contract": told.contract}
+    values["facts"] = msgspec.to_builtins(told)
+    row = insert(drops).values(drop=told.drop, **values)
+    connection.execute(row.on_conflict_do_update(index_elements=["drop"], set_=values))
+
+
+def write_grant(connection: Connection, told: GrantAnnouncement) -> None:
+    """A grant; it is what it is for ever, so a second announcement changes nothing."""
+    row = insert(grants).values(
+        grant_id=_bytes(told.grant_id),
+        drop=told.drop,
+        node=told.node,
+        geo=told.geo,
+        epoch=told.epoch,
+        key=_bytes(told.key),
+        leases=msgspec.to_builtins(told.leases),
+    )
+    connection.execute(row.on_conflict_do_nothing())
+
+
+def read_grants(connection: Connection) -> dict[str, Grant]:
+    """Every grant announced and not in quarantine, by its journal's subject."""
+    refused = select(faults.c.grant_id).where(faults.c.grant_id.is_not(None))
+    query = (
+        select(grants, drops.c.chain_id, drops.c.contract, drops.c.facts)
+        .join(drops, drops.c.drop == grants.c.drop)
+        .where(grants.c.grant_id.not_in(refused))
+    )
+    return {
+        f"journal.{row.drop}.{row.node}.{row.epoch}": Grant(
+            drop=row.drop,
+            grant_id=row.grant_id,
+            key=row.key,
+            separator=Domain(row.chain_id, _bytes(row.contract)).separator,
+            prices={tier["tier"]: tier["price_wei"] for tier in row.facts["tiers"]},
+            starts={lease["tier"]: lease["start"] for lease in row.leases},
+        )
+        for row in connection.execute(query)
+    }
+
+
+def read_follower(connection: Connection, grant: Grant) -> Follower:
+    """The follower of a grant where the ledger stands, from the frames it holds."""
+    query = select(frames.c.frame).where(frames.c.grant_id == grant.grant_id).order_by(frames.c.journal_seq)
+    follower = Follower(grant)
+    follower.take(0, b"".join(connection.execute(query).scalars()))
+    return follower
+
+
+def write_frames(connection: Connection, follower: Follower, new: tuple[Frame, ...]) -> None:
+    """New frames with what they mean: vouchers, batches, signatures, the head."""
+    grant = follower.grant
+    if not new:
+        return
+    rows = [{"grant_id": grant.grant_id, "journal_seq": frame.seq, "frame": frame.raw} for frame in new]
+    connection.execute(insert(frames), rows)
+    for frame in new:
+        match frame.told:
+            case told_in.Header(batch_seq=number):
+                _write_batch(connection, grant, follower.state.batches[number])
+            case told_in.Signed(batch_seq=number, signature=signature):
+                mine = (batches.c.grant_id == grant.grant_id) & (batches.c.batch_seq == number)
+                unsigned = mine & batches.c.signature.is_(None)
+                connection.execute(update(batches).where(unsigned).values(signature=signature))
+    head = {"journal_seq": new[-1].seq + 1, "head": new[-1].head}
+    row = insert(heads).values(grant_id=grant.grant_id, **head)
+    connection.execute(row.on_conflict_do_update(index_elements=["grant_id"], set_=head))
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A message that did not verify, kept for a person to look at."""
+
+    grant_id: bytes
+    subject: str
+    stream_seq: int
+    reason: str
+    data: bytes
+
+
+def write_fault(connection: Connection, fault: Fault) -> None:
+    """Put the grant into quarantine: nothing more of it is believed until a person looks."""
+    connection.execute(insert(faults).values(**asdict(fault)).on_conflict_do_nothing())
+
+
+def _write_batch(connection: Connection, grant: Grant, batch: BatchRecord) -> None:
+    header = batch.header
+    connection.execute(
+        insert(batches).values(
+            grant_id=grant.grant_id,
+            batch_seq=header.batch_seq,
+            root=header.root,
+            count=header.count,
+            issued_at=header.issued_at,
+        )
+    )
+    connection.execute(insert(vouchers), [_voucher(grant, claim) for claim in batch.claims])
+
+
+def _voucher(grant: Grant, claim: ClaimRecord) -> dict[str, object]:
+    """A row; its nullifier is what the chain takes once: (tier, to, slot)."""
+    leaf = claim.leaf(grant.grant_id)
+    return {
+        "drop": grant.drop,
+        "token_id": grant.starts[claim.tier] + claim.seq,
+        "grant_id": grant.grant_id,
+        "tier": claim.tier,
+        "seq": claim.seq,
+        "to": claim.to,
+        "claim_key": leaf.claim_key,
+        "slot": claim.slot,
+        "claim_hash": leaf.claim_hash,
+        "claim_id": claim.claim_id,
+        "nullifier": bytes([claim.tier]) + claim.to + bytes([claim.slot]),
+        "batch_seq": claim.batch_seq,
+        "position": claim.index,
+        "leaf": leaf.struct_hash(),
+        "status": "unpaid" if grant.prices[claim.tier] else "issued",
+    }
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("0x"))

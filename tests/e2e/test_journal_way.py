@@ -1,0 +1,173 @@
+"""The way of a claim from the signer's journal to the ledger: HSM, courier, a leaf of the lab's bus, PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import nats
+import pytest
+
+from infra import slots
+from infra.home import cache
+from infra.plan import plan_lab
+from infra.plan.model import HubAddresses
+from node_image.bus.config import HUB_USER, leaf_config
+from node_image.protocol import announcement
+from node_image.protocol.lease import Lease
+from node_image.signer.client import SignerClient
+from tests.drop_on_disk import FAR, Drop, make_drop, softhsm_missing
+from tests.e2e.standing import Standing, docker, sweep, wait_for
+
+pytestmark = [pytest.mark.e2e, pytest.mark.skipif(bool(softhsm_missing()), reason=softhsm_missing())]
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+    """A lab of this test's own."""
+    made = Standing(uuid.uuid4().hex[:6], tmp_path_factory.mktemp("home"))
+    try:
+        made.edgedrop("up", made.lab, "--yes")
+        yield made
+    finally:
+        made.edgedrop("down", "--all", "--yes", check=False)
+        sweep(made.lab)
+
+
+@pytest.fixture(scope="module")
+def hub(standing: Standing) -> HubAddresses:
+    """Where its services are."""
+    slot = int((standing.home / "slots" / standing.lab).read_text())
+    assert slots.FIRST <= slot <= slots.LAST
+    return plan_lab(slot)
+
+
+@pytest.fixture(scope="module")
+def node(standing: Standing, hub: HubAddresses, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drop]:
+    """A signer, a leaf and a courier as they run on a node; the owner is the lab's."""
+    owner = (standing.home / "keys" / "owner.pem").read_bytes()
+    drop = make_drop(tmp_path_factory.mktemp("node") / "d", owner=owner)
+    port = free_port()
+    config = drop.folder / "nats.conf"
+    text = leaf_config(hub.bus, (standing.home / "keys" / "bus.secret").read_text())
+    config.write_text(text.replace("127.0.0.1:4222", f"127.0.0.1:{port}").replace("127.0.0.1:8222", "127.0.0.1:-1"))
+    environment = drop.environment() | {"EDGEDROP_BUS_URL": f"nats://127.0.0.1:{port}"}
+    processes = [
+        drop.signer(),
+        subprocess.Popen([cache() / "bin" / "nats-server", "-c", config], stderr=subprocess.DEVNULL),
+        subprocess.Popen([sys.executable, "-m", "node_image.bus.courier"], env=environment),
+    ]
+    try:
+        yield drop
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+async def announce(standing: Standing, hub: HubAddresses, drop: Drop, key: str, quota: int) -> None:
+    """Tell the hub of drop and grant, and the node of its lease, as the stack does it."""
+    facts = drop.facts
+    told = announcement.DropAnnouncement(
+        1,
+        facts.drop,
+        facts.title,
+        facts.chain_id,
+        facts.contract,
+        facts.manifest_digest,
+        facts.opens_at,
+        facts.closes_at,
+        facts.redeem_by,
+        facts.tiers,
+    )
+    leases = (Lease(0, 100, quota, 0, FAR),)
+    grant = announcement.GrantAnnouncement(1, facts.drop, facts.node, facts.geo, 1, facts.grant_id, key, leases)
+    secret = (standing.home / "keys" / "bus.secret").read_text()
+    client = await nats.connect(f"nats://{hub.bus}:4222", user=HUB_USER, password=secret)
+    stream = client.jetstream()
+    await stream.publish(f"drop.{facts.drop}", announcement.sign(told, drop.owner))
+    await stream.publish(f"drop.{facts.drop}.grant.{facts.node}", announcement.sign(grant, drop.owner))
+    await stream.publish(f"lease.{facts.drop}.{facts.node}", drop.lease(key, quota=quota))
+    await client.close()
+
+
+def ledger(hub: HubAddresses) -> dict[str, Any]:
+    """What the ledger says of the drop; its one grant's counts on top."""
+    answer = httpx.get(f"http://{hub.ledger}:8080/v1/drops/lights", timeout=5)
+    if answer.status_code != httpx.codes.OK:
+        return {"token_ids": [], "faults": []}
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def claim_some(drop: Drop, names: list[str]) -> set[str]:
+    """Claims through the signer's socket; the token ids of the answers."""
+
+    async def run() -> set[str]:
+        client = SignerClient(drop.socket)
+        found = set()
+        for name in names:
+            asked = drop.claim(name)
+            fields = {"claim_id": asked.claim_id, "tier": 0, "to": asked.to, "slot": 0, "signature": asked.signature}
+            found.add(str((await client.ask("claim", **fields))["voucher"]["token_id"]))
+        return found
+
+    return asyncio.run(run())
+
+
+def test_every_answered_claim_is_in_the_ledger(standing: Standing, hub: HubAddresses, node: Drop) -> None:
+    key = str(node.ask("address")["key"])
+    asyncio.run(announce(standing, hub, node, key, quota=50))
+    wait_for(lambda: bool(node.ask("status")["ready"]), 20, "the lease at the signer")
+    tokens = claim_some(node, [f"a{number}" for number in range(10)])
+    wait_for(lambda: set(ledger(hub)["token_ids"]) == tokens, 20, "the journal at the ledger")
+    assert ledger(hub)["faults"] == []
+
+
+def test_what_is_claimed_while_cut_off_arrives_after(standing: Standing, hub: HubAddresses, node: Drop) -> None:
+    before = set(ledger(hub)["token_ids"])
+    docker("network", "disconnect", f"{standing.lab}-hub", f"{standing.lab}-bus")
+    try:
+        tokens = claim_some(node, [f"b{number}" for number in range(10)])
+        assert set(ledger(hub)["token_ids"]) == before
+    finally:
+        docker("network", "connect", "--ip", hub.bus, f"{standing.lab}-hub", f"{standing.lab}-bus")
+    wait_for(lambda: set(ledger(hub)["token_ids"]) == before | tokens, 60, "the journal after the cut")
+
+
+def test_a_restarted_ledger_goes_on_where_it_stood(standing: Standing, hub: HubAddresses, node: Drop) -> None:
+    before = set(ledger(hub)["token_ids"])
+    docker("kill", f"{standing.lab}-ledger")
+    tokens = claim_some(node, [f"c{number}" for number in range(5)])
+    docker("start", f"{standing.lab}-ledger")
+    wait_for(lambda: answers(hub) and set(ledger(hub)["token_ids"]) == before | tokens, 60, "the ledger after its kill")
+    seq = node.ask("status")["durable_seq"]
+    wait_for(lambda: ledger(hub)["grants"][0]["journal_seq"] == seq, 20, "journal = ledger, frame for frame")
+
+
+def answers(hub: HubAddresses) -> bool:
+    """Whether the ledger is there."""
+    try:
+        return httpx.get(f"http://{hub.ledger}:8080/livez", timeout=2).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def test_its_environment_names_no_secret(standing: Standing) -> None:
+    secrets = [(standing.home / "keys" / name).read_text() for name in ("bus.secret", "db.secret")]
+    told = docker("inspect", "-f", "{{.Config.Env}} {{.Args}}", f"{standing.lab}-ledger")
+    assert not any(secret in told for secret in secrets)
+    assert "/run/secrets/bus" in told
