@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictInt
 
-from infra.spec.fields import Address, Count, Frozen, Gwei, Name, Percent, Sku, Supply, Symbol, Time, Title
+from infra.spec.fields import Address, Assets, Count, Frozen, Gwei, Name, Percent, Sku, Supply, Symbol, Time, Title
 from infra.spec.site import SiteSpec
 
 WALLET_CAP_BITS = 224  # of a holder's slot on chain: the caps of all tiers share them (PROTOCOL: the nullifier)
@@ -32,7 +32,7 @@ class TierSpec(Frozen):
 
     name: Name
     title: Title
-    assets: str
+    assets: Assets
     supply: Supply
     price_gwei: Gwei
     wallet_cap: Annotated[StrictInt, Field(ge=1, le=WALLET_CAP_BITS)]

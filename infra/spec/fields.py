@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -38,13 +39,41 @@ def _unix(value: Any) -> Any:
         raise ValueError("a time is ISO 8601 with a zone, such as 2026-11-24T18:00:00Z")  # noqa: TRY004  pydantic's way
     if value.tzinfo is None:
         raise ValueError("the time has no zone: end it with Z or +01:00")
-    return int(value.astimezone(UTC).timestamp())
+    try:
+        return int(value.astimezone(UTC).timestamp())
+    except OverflowError as fault:
+        raise ValueError("the year is out of range") from fault
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+def _spelt(pattern: str, words: str) -> AfterValidator:
+    """A text of a fixed spelling, told in words: a pattern is no help to who got it wrong."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(words)
+        return text
+
+    return AfterValidator(check)
+
+
+def _beside(pattern: str) -> str:
+    if not pattern or not pattern.isprintable() or pattern.startswith("/") or ".." in pattern.split("/"):
+        raise ValueError("is a pattern of files beside the drop file, such as prints/*.png: no leading /, no ..")
+    return pattern
+
+
+Name = Annotated[
+    str,
+    _spelt(r"[a-z][a-z0-9-]{0,30}", "a name is small letters, digits and hyphens, begins with a letter, at most 31"),
+]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=80)]
-Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,11}$")]
-Sku = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9-]{1,31}$")]
+Symbol = Annotated[str, _spelt(r"[A-Z0-9]{2,11}", "a symbol is 2 to 11 capitals and digits")]
+Sku = Annotated[str, _spelt(r"[A-Z0-9][A-Z0-9-]{1,31}", "a SKU is 2 to 32 capitals, digits and hyphens")]
+HostKey = Annotated[
+    str,
+    _spelt(r"ssh-ed25519 [A-Za-z0-9+/]{68}={0,2}", "a host key is `ssh-ed25519 AAAA...`, as ssh-keyscan prints it"),
+]
+Assets = Annotated[str, AfterValidator(_beside)]
 Address = Annotated[str, AfterValidator(_checksummed)]
 Time = Annotated[int, BeforeValidator(_unix)]
 Percent = Annotated[StrictInt, Field(ge=0, le=100)]

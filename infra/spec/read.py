@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from infra.errors import FaultyFile
 from infra.spec.check import check_drop
 from infra.spec.drop import DropFile, DropSpec
 from infra.spec.fields import Frozen
 from infra.spec.site import SiteSpec
+from infra.spec.sound import sound_parts
 
 Place = tuple[str | int, ...]
 
@@ -29,7 +31,9 @@ class Fault(NamedTuple):
 _WORDS = {
     "extra_forbidden": "there is no such key",
     "missing": "is missing",
-    "string_pattern_mismatch": "is not spelt as it must be ({pattern})",
+    "too_short": "is empty; at least {min_length} is needed",
+    "string_too_short": "is empty",
+    "invalid_key": "a key is text; put it in quotes",
 }
 
 
@@ -37,12 +41,12 @@ def read_drop(path: Path, sites: Path | None = None) -> DropFile:
     """Read a drop file with the files it names; FaultyFile lists all that is wrong."""
     tree = _load(path)
     spec, faults = _parse(DropSpec, tree)
-    assets: dict[str, tuple[str, ...]] = {}
-    found: dict[str, SiteSpec] = {}
-    if spec is not None:
-        assets = {tier.name: _matching(path.parent, tier.assets) for tier in spec.tiers}
-        found = _sites(spec, sites or path.parent.parent / "sites")
-        faults = [Fault(place, message) for place, message in check_drop(spec, assets, found, path.parent)]
+    sound = sound_parts(tree)
+    seen = spec or sound.spec
+    assets = {tier.name: _matching(path.parent, tier.assets) for tier in seen.tiers}
+    found = _sites(seen, sites or path.parent.parent / "sites")
+    together = check_drop(seen, assets, found, path.parent)
+    faults += [Fault(place, message) for place, message in (together if spec else sound.in_file(together))]
     if spec is None or faults:
         raise FaultyFile(_told(path, tree, faults), f"mend {path.name} as said above; nothing was changed")
     return DropFile(spec=spec, assets=assets, sites=found)
@@ -55,7 +59,10 @@ def _load(path: Path) -> Any:
         raise FaultyFile(f"{path}: {fault.strerror}", "name a drop file that exists") from fault
     except MarkedYAMLError as fault:
         line = fault.problem_mark.line + 1 if fault.problem_mark else 1
-        raise FaultyFile(f"{path.name}: (line {line}): {fault.problem}", "it must be YAML first") from fault
+        problem = str(fault.problem).partition(" with value")[0]  # of a key that stands twice: never its value
+        raise FaultyFile(f"{path.name}: (line {line}): {problem}", "it must be YAML first") from fault
+    except (YAMLError, UnicodeDecodeError) as fault:
+        raise FaultyFile(f"{path.name}: (line 1): this is no text in UTF-8", "it must be YAML first") from fault
     if not isinstance(tree, dict):
         raise FaultyFile(f"{path.name}: (line 1): a drop file is a mapping of keys", "begin with `name:`")
     return tree
@@ -65,7 +72,20 @@ def _parse[T: Frozen](model: type[T], tree: Any) -> tuple[T | None, list[Fault]]
     try:
         return model.model_validate(tree), []
     except ValidationError as invalid:
-        return None, [Fault(error["loc"], _words(error)) for error in invalid.errors(include_url=False)]
+        errors = invalid.errors(include_url=False)
+        return None, [Fault(_place(error["loc"]), _words(error)) for error in errors if not _follows(error, errors)]
+
+
+def _place(loc: Place) -> Place:
+    """Without pydantic's own mark of a mapping's key."""
+    return tuple(part for part in loc if part != "[key]")
+
+
+def _follows(error: Any, errors: Sequence[Any]) -> bool:
+    """A list that is too short only because its entries are faulty is not a fault of its own."""
+    depth = len(error["loc"])
+    inside = (other for other in errors if len(other["loc"]) > depth and other["loc"][:depth] == error["loc"])
+    return error["type"] == "too_short" and any(inside)
 
 
 def _words(error: Any) -> str:
@@ -100,9 +120,7 @@ def line_of(tree: Any, place: Place) -> int:
 
 
 def _matching(folder: Path, pattern: str) -> tuple[str, ...]:
-    """Paths relative to the drop file, in the order of their names; none for a pattern that leaves the folder."""
-    if pattern.startswith("/") or ".." in pattern.split("/"):
-        return ()
+    """Paths relative to the drop file, in the order of their names."""
     return tuple(sorted(str(file.relative_to(folder)) for file in folder.glob(pattern) if file.is_file()))
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, IPvAnyAddress, StringConstraints
+from pydantic import Field, IPvAnyAddress
 
-from infra.spec.fields import Frozen, Name, Port
-
-HostKey = Annotated[str, StringConstraints(pattern=r"^ssh-ed25519 [A-Za-z0-9+/]{68}={0,2}$")]
+from infra.spec.fields import Frozen, HostKey, Name, Port
 
 
 class BoxSpec(Frozen):

@@ -37,6 +37,10 @@ def sound_parts(tree: Any) -> Sound:
     tiers, geographies = _sound(TierSpec, tree.get("tiers")), _sound(GeographySpec, tree.get("geographies"))
     skus = tree.get("skus")
     spec = DropSpec.model_construct(
+        name="",
+        title="",
+        symbol="",
+        chain_id=0,
         window=_one(WindowSpec, tree.get("window")) or _ANY_WINDOW,
         skus=dict(skus) if isinstance(skus, dict) else {},
         tiers=tuple(tiers.values()),

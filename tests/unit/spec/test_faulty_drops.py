@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 
 from infra.errors import FaultyFile
 from infra.home import ROOT
+from infra.ops.__main__ import main
 from infra.spec import read_drop
 
 DROPS = ROOT / "inventory" / "drops"
@@ -30,8 +29,8 @@ FAULTS = {
         "greater than or equal",
     ),
     "zero-supply": ("supply: 40", "supply: 0", "tiers[0].supply (line 19)", "greater than or equal"),
-    "name-with-capitals": ("name: harbour-lights", "name: Harbour", "name (line 2)", "not spelt"),
-    "symbol-in-small": ("symbol: HARBOUR", "symbol: harbour", "symbol (line 4)", "not spelt"),
+    "name-with-capitals": ("name: harbour-lights", "name: Harbour", "name (line 2)", "small letters"),
+    "symbol-in-small": ("symbol: HARBOUR", "symbol: harbour", "symbol (line 4)", "capitals"),
     "time-without-zone": (
         "closes_at: 2031-01-01T00:00:00Z",
         "closes_at: 2031-01-01T00:00:00",
@@ -57,7 +56,18 @@ FAULTS = {
         "tiers[2].assets (line 35)",
         "no file",
     ),
-    "asset-outside": ("harbour-lights/proof/*.png", "../../*.md", "tiers[2].assets (line 35)", "no file"),
+    "asset-outside": ("harbour-lights/proof/*.png", "../../*.md", "tiers[2].assets (line 35)", "no .."),
+    "asset-pattern-empty": ("harbour-lights/proof/*.png", '""', "tiers[2].assets (line 35)", "is a pattern"),
+    "year-out-of-range": (
+        "opens_at: 2026-01-01T00:00:00Z",
+        "opens_at: 0001-01-01T00:00:00+23:59",
+        "window.opens_at (line 8)",
+        "out of range",
+    ),
+    "time-as-number": ("2026-01-01T00:00:00Z", "1767225600", "window.opens_at (line 8)", "ISO 8601"),
+    "key-twice": ("symbol: HARBOUR", "symbol: HARBOUR\nsymbol: HARBOUR", "(line 5)", "duplicate key"),
+    "no-tiers": (GOOD[GOOD.index("tiers:") : GOOD.index("leases:")], "tiers: []\n", "tiers (line 15)", "is empty"),
+    "sku-code-in-small": ("HL-SHIRT-M: T", "hl-shirt: T", "skus.hl-shirt (line 13)", "capitals"),
     "supply-is-not-files": ("supply: 40", "supply: 41", "tiers[0].supply (line 19)", "matches 40 files"),
     "token-twice": (
         "harbour-lights/proof/*.png",
@@ -151,24 +161,76 @@ def test_there_are_25_of_them() -> None:
 
 
 def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:
+    """Those of single values, and those that values tell together where these are sound."""
     path = faulty("wrong-type", tmp_path)
-    path.write_text(path.read_text().replace("symbol: HARBOUR", "symbol: x").replace("chain_id: 31337", "chain_id: 0"))
+    text = path.read_text().replace("symbol: HARBOUR", "symbol: x").replace("chain_id: 31337", "chain_id: 0")
+    text = text.replace("closes_at: 2031-", "closes_at: 2025-").replace(
+        "sku: HL-SHIRT-M", "sku: HL-X\n    colour: blue"
+    )
+    path.write_text(text)
     with pytest.raises(FaultyFile) as refused:
         read_drop(path)
-    assert "3 faults" in refused.value.message
+    told = refused.value.message
+    assert "6 faults" in told
+    for place in ("symbol", "chain_id", "tiers[0].supply", "tiers[1].colour", "tiers[1].sku", "window.closes_at"):
+        assert f"\n  {place} (line " in told
 
 
-@pytest.mark.parametrize("name", ["unknown-key", "splits-not-100", "not-yaml"])
-def test_the_command_line_says_it_in_words_and_makes_nothing(name: str, tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    command = [sys.executable, "-m", "infra.ops", "plan", str(faulty(name, tmp_path))]
-    done = subprocess.run(
-        command, capture_output=True, text=True, env=os.environ | {"EDGEDROP_HOME": str(home)}, check=False, timeout=30
-    )
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ")
-    assert "\nhint: " in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
-    assert list(home.iterdir()) == []
+def test_a_list_that_misses_an_unsound_entry_is_not_added_up(tmp_path: Path) -> None:
+    path = faulty("unknown-target", tmp_path)
+    with pytest.raises(FaultyFile) as refused:
+        read_drop(path)
+    assert "1 fault\n" in refused.value.message
+
+
+def test_no_value_is_ever_repeated(tmp_path: Path) -> None:
+    path = faulty("unknown-key", tmp_path)
+    secret = "hunter2-secret"
+    path.write_text(GOOD.replace("symbol: HARBOUR", f"symbol: {secret}\napi_token: {secret}\nchain_key: [{secret}]"))
+    with pytest.raises(FaultyFile) as refused:
+        read_drop(path)
+    assert secret not in refused.value.message + refused.value.hint
+    path.write_text(GOOD.replace("symbol: HARBOUR", f"password: {secret}\npassword: {secret}-2"))
+    with pytest.raises(FaultyFile) as refused:
+        read_drop(path)
+    assert secret not in refused.value.message + refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00\x01", b"\xff\xfe\x00", b"- - -", b"a: &a [*a]", b"? [a]\n: b", b"1: 2"]
+)
+def test_what_is_no_drop_file_at_all_is_refused_in_words(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_bytes(content)
+    with pytest.raises(FaultyFile):
+        read_drop(path)
+
+
+def test_a_faulty_site_is_refused_as_itself(tmp_path: Path) -> None:
+    path = faulty("site-unknown", tmp_path)
+    (tmp_path / "sites").mkdir()
+    (tmp_path / "sites" / "atlantis.yaml").write_text("name: atlantis\nboxes:\n  - {name: a, address: 10.0.0.300}\n")
+    with pytest.raises(FaultyFile) as refused:
+        read_drop(path)
+    told = refused.value.message.splitlines()
+    assert told[0] == "atlantis.yaml has 2 faults"
+    assert told[1].strip().startswith("boxes[0].address (line 3): ")
+    assert told[2].strip() == "boxes[0].host_key (line 3): is missing"
+
+
+@pytest.mark.parametrize("name", sorted(FAULTS))
+def test_the_command_line_says_it_in_words_and_makes_nothing(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EDGEDROP_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(sys, "argv", ["edgedrop", "plan", str(faulty(name, tmp_path))])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    told = capsys.readouterr()
+    assert ended.value.code == 2
+    assert told.err.startswith("error: ")
+    assert FAULTS[name][2] in told.err
+    assert "\nhint: " in told.err
+    assert "Traceback" not in told.err
+    assert told.out == ""
+    assert not (tmp_path / "home").exists()
