@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from infra.errors import MissingTool
 from infra.ops.checks import Finding, findings
-from infra.ops.output import say, tell
+from infra.ops.output import answer, tell
 
 COLOURS = {"ok": "green", "missing": "red", "wrong": "yellow"}
 
@@ -31,6 +31,6 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdo
 
 def _show(finding: Finding) -> None:
     colour = COLOURS[finding.state]
-    say(f"[{colour}]{finding.state:<8}[/]{finding.name:<22}{escape(finding.found)}")
+    answer(f"[{colour}]{finding.state:<8}[/]{finding.name:<22}{escape(finding.found)}")
     if finding.mend:
-        say(f"{'':<8}type: {escape(finding.mend)}")
+        answer(f"{'':<8}type: {escape(finding.mend)}")

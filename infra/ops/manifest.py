@@ -11,7 +11,7 @@ from infra import keys
 from infra.errors import NotVerified
 from infra.home import home, place, write_private
 from infra.ops.drops import manifest_of, open_drop
-from infra.ops.output import say, tell
+from infra.ops.output import answer, tell
 from infra.spec import DropFile
 from node_image.protocol import manifest
 from node_image.protocol.errors import ProtocolError
@@ -71,5 +71,5 @@ def _report(made: manifest.Manifest, where: Path, *, as_json: bool) -> None:
     if as_json:
         tell({"drop": made.drop, "tokens": len(made.tokens), "digest": digest, "file": str(where)})
     else:
-        say(f"{made.drop}: {len(made.tokens)} tokens, digest {digest}")
-        say(f"in {where}")
+        answer(f"{made.drop}: {len(made.tokens)} tokens, digest {digest}")
+        answer(f"in {where}")

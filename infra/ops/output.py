@@ -1,4 +1,4 @@
-"""Words for people on stderr, JSON for machines on stdout."""
+"""A command's answer on stdout, as words and tables or as JSON; what it says on the way on stderr."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import sys
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from infra.errors import BadUsage
 
@@ -14,8 +14,15 @@ people = Console(stderr=True)
 
 
 def say(line: str) -> None:
-    """One line for people."""
+    """One line of progress."""
     people.print(line, highlight=False, soft_wrap=True)
+
+
+def answer(*told: RenderableType) -> None:
+    """For people; a line is never broken, so that what stands in it can be copied."""
+    console = Console()
+    for one in told:
+        console.print(one, highlight=False, soft_wrap=isinstance(one, str))
 
 
 def tell(found: object) -> None:

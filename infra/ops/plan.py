@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from infra.ops.drops import open_drop, plan_of_file
-from infra.ops.output import people, tell
+from infra.ops.output import answer, tell
 from infra.plan.model import DropPlan
 
 WEI_PER_ETHER = 10**18
@@ -19,20 +19,20 @@ def plan(
     drop: Annotated[str, typer.Argument(help="A name from inventory/drops, or a drop file's path.")],
     as_json: Annotated[bool, typer.Option("--json", help="The plan as JSON on stdout.")] = False,
 ) -> None:
-    """Show geographies, nodes, addresses, leases and the contract's address; makes nothing."""
+    """Show geographies, nodes, addresses, leases and the contract's address; makes nothing on any engine or chain."""
     path, file = open_drop(drop)
     made = plan_of_file(path, file, stack=file.spec.name)
     if as_json:
         tell(asdict(made))
     else:
-        people.print(_tiers(made), _nodes(made), sep="\n")
-        people.print(f"contract [bold]{made.contract.address}[/] on chain {made.contract.chain_id}")
+        answer(_tiers(made), _nodes(made))
+        answer(f"contract [bold]{made.contract.address}[/] on chain {made.contract.chain_id}")
 
 
 def _tiers(made: DropPlan) -> Table:
     table = Table(title=f"{made.title}: what is for sale", title_justify="left")
-    for heading in ("tier", "tokens", "ids", "leased", "kept back", "price", "per wallet", "SKU"):
-        table.add_column(heading, justify="left" if heading in ("tier", "SKU") else "right")
+    for heading in ("tier", "tokens", "ids", "leased", "kept back", "price", "cap", "SKU"):
+        table.add_column(heading, justify="left" if heading in ("tier", "SKU") else "right", no_wrap=True)
     for tier in made.tiers:
         last = tier.first_token + tier.supply - 1
         price = f"{tier.price_wei / WEI_PER_ETHER:g} ETH" if tier.price_wei else "free"
@@ -43,14 +43,15 @@ def _tiers(made: DropPlan) -> Table:
 
 def _nodes(made: DropPlan) -> Table:
     table = Table(title="who may sell it", title_justify="left")
-    table.add_column("geography")
-    table.add_column("node")
-    table.add_column("address")
+    for heading in ("node", "address"):
+        table.add_column(heading, no_wrap=True)
     for tier in made.tiers:
         table.add_column(f"{tier.name} ids", justify="right")
     for geo in made.geographies:
-        table.add_row(f"[bold]{geo.title}[/]", "front", f"{geo.front_address}:8080")
+        table.add_row(f"[bold]{geo.title}[/]", geo.subnet)
+        table.add_row(f"{geo.name}-front", f"{geo.front_address}:8080")
         for node in geo.nodes:
             ranges = {lease.tier: f"{lease.start}-{lease.start + lease.quota - 1}" for lease in node.leases}
-            table.add_row("", node.name, node.address, *(ranges.get(tier.tier, "") for tier in made.tiers))
+            table.add_row(node.name, node.address, *(ranges.get(tier.tier, "") for tier in made.tiers))
+        table.add_section()
     return table

@@ -14,7 +14,7 @@ from infra.errors import EdgedropError, StackNotUp, Unreachable
 from infra.ops.agreement import Report, compare
 from infra.ops.collect import collect
 from infra.ops.drops import open_drop_of, plan_of_file
-from infra.ops.output import people, say, tell
+from infra.ops.output import answer, tell
 from infra.plan import plan_lab
 from infra.plan.model import DropPlan, HubAddresses
 from infra.slots import slot_of
@@ -64,9 +64,9 @@ def as_data(report: Report) -> dict[str, Any]:
 
 def show(report: Report) -> None:
     """For people: the table, then what differs."""
-    people.print(table(report))
+    answer(table(report))
     for fault in (*report.differences, *(fault for geo in report.geographies for fault in geo.differences)):
-        say(f"[red]differs[/] {escape(fault)}")
+        answer(f"[red]differs[/] {escape(fault)}")
 
 
 def table(report: Report) -> Table:

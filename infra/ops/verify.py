@@ -9,11 +9,12 @@ from typing import Annotated
 import msgspec
 import typer
 from eth_utils.address import is_checksum_address, is_checksum_formatted_address, is_hex_address
+from rich.markup import escape
 
 from infra.errors import BadUsage, FaultyFile, NotVerified, Unreachable
 from infra.labs import lab_of
 from infra.ops.collect import CHAIN_PORT
-from infra.ops.output import say, tell
+from infra.ops.output import answer, tell
 from infra.plan import plan_lab
 from infra.slots import slot_of
 from node_image.hub.chain import Chain, ChainFault
@@ -105,12 +106,12 @@ def _tell(verdict: Verdict, *, as_json: bool) -> None:
     if as_json:
         tell({"verified": True} | {name: getattr(verdict, name) for name in Verdict.__slots__})
         return
-    say(f"[green]good[/]: token {verdict.token_id} of {verdict.drop}, for {verdict.to}")
-    say(f"checked: {'; '.join(verdict.checked)}")
+    answer(f"[green]good[/]: token {escape(f'{verdict.token_id} of {verdict.drop}, for {verdict.to}')}")
+    answer(f"checked: {'; '.join(verdict.checked)}")
     if verdict.redeemed is not None:
-        say("it is redeemed" if verdict.redeemed else "it is not redeemed yet")
+        answer("it is redeemed" if verdict.redeemed else "it is not redeemed yet")
     if verdict.not_checked:
-        say(f"not checked: {'; '.join(verdict.not_checked)}")
+        answer(f"not checked: {'; '.join(verdict.not_checked)}")
 
 
 def _is_address(text: str) -> bool:

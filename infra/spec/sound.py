@@ -42,7 +42,7 @@ def sound_parts(tree: Any) -> Sound:
         symbol="",
         chain_id=0,
         window=_one(WindowSpec, tree.get("window")) or _ANY_WINDOW,
-        skus=dict(skus) if isinstance(skus, dict) else {},
+        skus={code: name for code, name in skus.items() if isinstance(code, str)} if isinstance(skus, dict) else {},
         tiers=tuple(tiers.values()),
         leases=LeasesSpec(),
         geographies=tuple(geographies.values()),

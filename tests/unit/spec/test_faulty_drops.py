@@ -67,6 +67,7 @@ FAULTS = {
     "time-as-number": ("2026-01-01T00:00:00Z", "1767225600", "window.opens_at (line 8)", "ISO 8601"),
     "key-twice": ("symbol: HARBOUR", "symbol: HARBOUR\nsymbol: HARBOUR", "(line 5)", "duplicate key"),
     "no-tiers": (GOOD[GOOD.index("tiers:") : GOOD.index("leases:")], "tiers: []\n", "tiers (line 15)", "is empty"),
+    "sku-code-a-list": ("HL-SHIRT-M: T", "? [a, b]\n  : T", "skus.('a', 'b') (line 1", "valid string"),
     "sku-code-in-small": ("HL-SHIRT-M: T", "hl-shirt: T", "skus.hl-shirt (line 13)", "capitals"),
     "supply-is-not-files": ("supply: 40", "supply: 41", "tiers[0].supply (line 19)", "matches 40 files"),
     "token-twice": (

@@ -1,0 +1,125 @@
+"""Harbour Lights, planned: the figures a person can check by hand, and what must not move when the file grows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from infra.home import ROOT
+from infra.ops.drops import open_drop
+from infra.plan import facts, plan_drop, plan_lab
+from infra.plan.leases import fallback_of
+from infra.plan.model import DropPlan
+from infra.plan.shares import share_out
+from infra.spec import DropFile, read_drop
+from node_image.protocol import facts as facts_document
+
+ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+OTHER = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
+DIGEST = "0x" + "ab" * 32
+DROPS = ROOT / "inventory" / "drops"
+
+
+def planned(file: DropFile, *, operator: str = ADDRESS, digest: str = DIGEST, stack: str = "lights-7") -> DropPlan:
+    """Its plan in slot 20."""
+    return plan_drop(file, stack=stack, slot=20, owner=ADDRESS, operator=operator, manifest_digest=digest)
+
+
+@pytest.fixture(scope="module")
+def file() -> DropFile:
+    return open_drop("harbour-lights")[1]
+
+
+@pytest.fixture(scope="module")
+def plan(file: DropFile) -> DropPlan:
+    return planned(file)
+
+
+def ranges(plan: DropPlan, tier: int) -> dict[str, range]:
+    """Token ids by node."""
+    held = [(node.name, lease) for node in plan.nodes for lease in node.leases if lease.tier == tier]
+    return {name: range(lease.start, lease.start + lease.quota) for name, lease in held}
+
+
+def test_harbour_lights_leases(plan: DropPlan) -> None:
+    assert [(tier.name, tier.first_token, tier.supply, tier.fallback) for tier in plan.tiers] == [
+        ("print", 1, 40, 2),
+        ("shirt", 41, 16, 1),
+        ("proof", 57, 8, 1),
+    ]
+    assert ranges(plan, 0) == {
+        "quay-appliance1": range(1, 12),
+        "quay-spare1": range(12, 20),
+        "mole-appliance1": range(20, 31),
+        "mole-spare1": range(31, 39),
+    }
+    assert ranges(plan, 2)["mole-spare1"] == range(63, 64)
+
+
+def test_addresses_are_the_architectures(plan: DropPlan) -> None:
+    quay, mole = plan.geographies
+    assert (quay.subnet, quay.front_address, mole.subnet) == ("10.20.1.0/24", "10.20.1.2", "10.20.2.0/24")
+    assert [node.address for node in plan.nodes] == ["10.20.1.10", "10.20.1.11", "10.20.2.10", "10.20.2.11"]
+    hub = plan_lab(20)
+    assert (hub.registry, hub.registry_push, hub.ledger) == ("10.20.0.3:5000", "127.0.0.1:20020", "10.20.0.7")
+
+
+def test_the_stacks_name_is_in_no_identity(file: DropFile, plan: DropPlan) -> None:
+    other = planned(file, stack="lights-8")
+    assert [node.grant_id for node in other.nodes] == [node.grant_id for node in plan.nodes]
+    assert other.contract == plan.contract
+
+
+def test_another_role_or_manifest_is_another_contract(file: DropFile, plan: DropPlan) -> None:
+    addresses = {plan.contract.address, planned(file, operator=OTHER).contract.address}
+    assert len(addresses | {planned(file, digest="0x" + "cd" * 32).contract.address}) == 3
+
+
+def test_a_geography_added_last_moves_no_name_address_or_grant(file: DropFile, plan: DropPlan) -> None:
+    quay, mole = file.spec.geographies
+    third = mole.model_copy(update={"name": "pier", "share_percent": 0})
+    grown = file.model_copy(update={"spec": file.spec.model_copy(update={"geographies": (quay, mole, third)})})
+    for before, after in zip(plan.nodes, planned(grown).nodes, strict=False):
+        assert (before.name, before.address, before.grant_id) == (after.name, after.address, after.grant_id)
+    assert [node.leases for node in planned(grown).nodes[-2:]] == [(), ()]
+
+
+def test_a_site_gives_its_boxes_in_order(tmp_path: Path) -> None:
+    (tmp_path / "drops").mkdir()
+    (tmp_path / "drops" / "harbour-lights").symlink_to(DROPS / "harbour-lights")
+    text = (DROPS / "harbour-lights.yaml").read_text()
+    text = text.replace("target: docker", "target: ssh\n    site: example", 1).replace("spares: 1", "spares: 0", 1)
+    path = tmp_path / "drops" / "own.yaml"
+    path.write_text(text)
+    node = planned(read_drop(path, ROOT / "inventory" / "sites")).nodes[0]
+    assert (node.target, node.address, node.ssh_user, node.ssh_port) == ("ssh", "192.0.2.10", "root", 22)
+    assert (node.host_key or "").startswith("ssh-ed25519 ")
+
+
+def test_a_nodes_facts_are_a_document_the_node_can_read(plan: DropPlan) -> None:
+    node = plan.nodes[3]
+    told = facts_document.parse(msgspec.json.encode(facts(plan, node, "PEM")))
+    assert (told.node, told.geo, told.grant_id, told.contract) == (
+        "mole-spare1",
+        "mole",
+        node.grant_id,
+        plan.contract.address,
+    )
+    assert [(tier.slot_base, tier.wallet_cap, tier.sku) for tier in told.tiers] == [
+        (0, 2, None),
+        (2, 1, "HL-SHIRT-M"),
+        (3, 1, None),
+    ]
+
+
+@pytest.mark.parametrize(("supply", "percent", "kept"), [(40, 5, 2), (16, 5, 1), (1, 50, 0), (2, 50, 1), (100, 0, 0)])
+def test_fallback_is_rounded_up_and_leaves_one_to_sell(supply: int, percent: int, kept: int) -> None:
+    assert fallback_of(supply, percent) == kept
+
+
+def test_the_largest_remainders_get_what_is_left() -> None:
+    assert share_out(10, [1, 1, 1]) == [4, 3, 3]
+    assert share_out(7, [60, 40]) == [4, 3]
+    assert share_out(5, [0, 0]) == [0, 0]
