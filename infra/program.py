@@ -14,9 +14,6 @@ from infra.stacks import Stack
 from node_image.bus.config import hub_config
 from node_image.hub.spec import HubContainer, HubPlaces, HubSecrets, hub_containers
 
-# Of the hub's services these run today; `relayer` joins the list with its program.
-RUNNING = ("registry", "bus", "ledger-db", "chain", "ledger")
-
 
 def declare_lab(stack: Stack) -> None:
     """The hub, once."""
@@ -35,5 +32,4 @@ def _containers(hub: HubAddresses) -> tuple[HubContainer, ...]:
         owner_public_pem=keys.owner_public_pem().decode(),
         bus_config=hub_config(bus),
     )
-    declared = hub_containers(HubPlaces(bus=hub.bus, ledger_db=hub.ledger_db, chain=hub.chain), secrets)
-    return tuple(service for service in declared if service.name in RUNNING)
+    return hub_containers(HubPlaces(bus=hub.bus, ledger_db=hub.ledger_db, chain=hub.chain), secrets)

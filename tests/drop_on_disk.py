@@ -18,7 +18,7 @@ from node_image.protocol.rules import Claim
 from node_image.protocol.signature import address_of
 
 SOFTHSM = Path("/usr/lib/softhsm/libsofthsm2.so")
-FAR = 2**40
+FAR = 2**40 - 1  # the contract keeps times in 40 bits
 ASSET = {"print-01.png": b"a picture"}
 
 
@@ -71,7 +71,9 @@ class Drop:
         return Claim(claim_id, tier, to, slot, raw[:64] + bytes([27 + raw[64]]))
 
 
-def make_drop(folder: Path, *, wallet_cap: int = 2, owner: bytes | None = None) -> Drop:
+def make_drop(
+    folder: Path, *, wallet_cap: int = 2, owner: bytes | None = None, contract: str = "0x" + "44" * 20
+) -> Drop:
     """Write drop.json and content.zip as a node holds them."""
     owner = owner or dsse.new_private_pem()
     token = manifest.Token(100, "print", "Print 1", "print-01.png", manifest.fingerprint(ASSET["print-01.png"]))
@@ -81,7 +83,7 @@ def make_drop(folder: Path, *, wallet_cap: int = 2, owner: bytes | None = None) 
         drop="lights",
         title="Lights",
         chain_id=31337,
-        contract="0x" + "44" * 20,
+        contract=contract,
         manifest_digest=manifest.digest(made.payload()),
         owner_public_key=dsse.public_pem(owner).decode(),
         node="quay-appliance1",

@@ -13,13 +13,16 @@ from typing import Any
 import httpx
 import nats
 import pytest
+from eth_account import Account
 
 from infra import slots
 from infra.home import cache
 from infra.plan import plan_lab
-from infra.plan.model import HubAddresses
+from infra.plan.contract import ARTIFACT
+from infra.plan.model import HubAddresses, Split, Tier
 from node_image.bus.config import HUB_USER, leaf_config
-from node_image.protocol import announcement
+from node_image.hub.chain import Chain
+from node_image.protocol import announcement, create2
 from node_image.protocol.lease import Lease
 from node_image.signer.client import SignerClient
 from tests.drop_on_disk import FAR, Drop, make_drop, softhsm_missing
@@ -49,10 +52,35 @@ def hub(standing: Standing) -> HubAddresses:
 
 
 @pytest.fixture(scope="module")
-def node(standing: Standing, hub: HubAddresses, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drop]:
+def contract(standing: Standing, hub: HubAddresses) -> str:
+    """The drop's contract, deployed on the lab's chain; operator and relayer have funds."""
+    keys = standing.home / "keys"
+    operator, relayer = ((keys / name).read_text() for name in ("operator.key", "relayer.key"))
+    chain = Chain(f"http://{hub.chain}:8545")
+    for key in (operator, relayer):
+        chain.fund(Account.from_key(key).address)
+    role = Account.from_key(operator).address
+    tier = Tier(0, "print", "Print", 50, 0, 100, 0, 2, 0, None, (Split(role, 10_000),))
+    code = create2.constructor_init_code(
+        ARTIFACT.read_bytes(),
+        name="Lights",
+        symbol="LIGHTS",
+        base_uri="",
+        manifest_digest="0x" + "ab" * 32,
+        owner=role,
+        operator=role,
+        tiers=[tier],
+    )
+    return chain.deploy(operator, create2.salt("lights", "0x" + "ab" * 32), code)
+
+
+@pytest.fixture(scope="module")
+def node(
+    standing: Standing, hub: HubAddresses, contract: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Drop]:
     """A signer, a leaf and a courier as they run on a node; the owner is the lab's."""
     owner = (standing.home / "keys" / "owner.pem").read_bytes()
-    drop = make_drop(tmp_path_factory.mktemp("node") / "d", owner=owner)
+    drop = make_drop(tmp_path_factory.mktemp("node") / "d", owner=owner, contract=contract)
     port = free_port()
     config = drop.folder / "nats.conf"
     text = leaf_config(hub.bus, (standing.home / "keys" / "bus.secret").read_text())
@@ -95,6 +123,9 @@ async def announce(standing: Standing, hub: HubAddresses, drop: Drop, key: str, 
     )
     leases = (Lease(0, 100, quota, 0, FAR),)
     grant = announcement.GrantAnnouncement(1, facts.drop, facts.node, facts.geo, 1, facts.grant_id, key, leases)
+    operator = (standing.home / "keys" / "operator.key").read_text()
+    opened = [{name: getattr(lease, name) for name in lease.__struct_fields__} for lease in leases]
+    Chain(f"http://{hub.chain}:8545").open_grant(operator, facts.contract, facts.grant_id, key, opened)
     secret = (standing.home / "keys" / "bus.secret").read_text()
     client = await nats.connect(f"nats://{hub.bus}:4222", user=HUB_USER, password=secret)
     stream = client.jetstream()
@@ -156,6 +187,30 @@ def test_a_restarted_ledger_goes_on_where_it_stood(standing: Standing, hub: HubA
     wait_for(lambda: answers(hub) and set(ledger(hub)["token_ids"]) == before | tokens, 60, "the ledger after its kill")
     seq = node.ask("status")["durable_seq"]
     wait_for(lambda: ledger(hub)["grants"][0]["journal_seq"] == seq, 20, "journal = ledger, frame for frame")
+
+
+def test_free_vouchers_are_redeemed_and_journal_ledger_and_chain_agree(hub: HubAddresses, node: Drop) -> None:
+    chain = Chain(f"http://{hub.chain}:8545")
+
+    def settled() -> bool:
+        told = ledger(hub)
+        on_chain = {str(token) for token in chain.minted_token_ids(node.facts.contract)}
+        return bool(on_chain) and set(told["token_ids"]) == set(told["redeemed_ids"]) == on_chain
+
+    wait_for(settled, 60, "journal = ledger = chain")
+    issued = node.ask("status")["issued"]
+    assert issued == {"0": len(ledger(hub)["token_ids"])}
+
+
+def test_a_relayer_that_was_off_goes_on_and_redeems_once(hub: HubAddresses, node: Drop, standing: Standing) -> None:
+    chain = Chain(f"http://{hub.chain}:8545")
+    before = len(chain.minted_token_ids(node.facts.contract))
+    docker("stop", f"{standing.lab}-relayer")
+    (token,) = claim_some(node, ["later"])
+    wait_for(lambda: token in ledger(hub)["token_ids"], 20, "the claim at the ledger")
+    docker("start", f"{standing.lab}-relayer")
+    wait_for(lambda: token in ledger(hub)["redeemed_ids"], 60, "its redemption after the relayer's restart")
+    assert len(chain.minted_token_ids(node.facts.contract)) == before + 1
 
 
 def answers(hub: HubAddresses) -> bool:

@@ -20,7 +20,7 @@ from tests.e2e.standing import UP_S, Standing, docker, labelled, sweep
 pytestmark = pytest.mark.e2e
 
 KEEPERS = {"registry", "bus", "ledger-db", "chain"}  # they have a volume
-SERVICES = KEEPERS | {"ledger"}
+SERVICES = KEEPERS | {"ledger", "relayer"}
 
 
 @pytest.fixture(scope="module")
