@@ -11,21 +11,19 @@ ROOT = Path(__file__).resolve().parent.parent
 def home() -> Path:
     """The state folder, made on first use."""
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    path = Path(os.environ.get("EDGEDROP_HOME") or Path(base) / "edgedrop")
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return path
+    return _private_folder(Path(os.environ.get("EDGEDROP_HOME") or Path(base) / "edgedrop"))
 
 
 def place(*parts: str) -> Path:
     """A path below the state folder whose parent exists."""
     path = home().joinpath(*parts)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _private_folder(path.parent)
     return path
 
 
 def write_private(path: Path, data: bytes) -> None:
     """Write a file that only its owner may read; whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _private_folder(path.parent)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
@@ -33,6 +31,13 @@ def write_private(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+
+
+def _private_folder(path: Path) -> Path:
+    """The folder, made with what is missing above it: `mkdir(parents=True)` would give those the umask's mode."""
+    for folder in (*reversed(path.parents), path):
+        folder.mkdir(exist_ok=True, mode=0o700)
+    return path
 
 
 def cache() -> Path:

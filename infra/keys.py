@@ -5,8 +5,10 @@ They are never an input or output of a Pulumi resource: a provider reads them he
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 
 from coincurve import PrivateKey
 from eth_utils.address import to_checksum_address
@@ -76,7 +78,12 @@ def _address(key: str) -> str:
 
 
 def _kept(name: str, make: Callable[[], bytes]) -> bytes:
+    """Of two runs that need it first at once, one makes it and both use that one."""
     path = place("keys", name)
     if not path.exists():
-        write_private(path, make())
+        made = path.with_name(f"{name}.{os.getpid()}")
+        write_private(made, make())
+        with suppress(FileExistsError):
+            os.link(made, path)  # whole or not at all, and never over another
+        made.unlink()
     return path.read_bytes()

@@ -57,13 +57,24 @@ def make_content(path: Path, file: DropFile) -> manifest.Manifest:
     """Signed manifest, content.zip and digest under the state folder; what is unchanged is left as it is."""
     made, assets = manifest_of(path, file)
     folder = home() / "drops" / made.drop
-    if keys.manifest_digest(made.drop) != manifest.digest(made.payload()):
+    if not _is_signed(made, assets):
         envelope = manifest.sign(made, keys.owner_pem())
         write_private(folder / "manifest.json", made.payload())
         write_private(folder / "manifest.dsse.json", envelope)
         write_private(folder / "content.zip", manifest.content_zip(envelope, assets))
         write_private(folder / "digest", manifest.digest(made.payload()).encode())  # last: it says that all is there
     return made
+
+
+def _is_signed(made: manifest.Manifest, assets: dict[str, bytes]) -> bool:
+    """Whether all that `sign` writes is there, for this manifest and by today's owner."""
+    content = home() / "drops" / made.drop / "content.zip"
+    if keys.manifest_digest(made.drop) != manifest.digest(made.payload()):
+        return False
+    try:
+        return manifest.verify(manifest.read_content(content)[0], keys.owner_public_pem(), assets) == made
+    except ProtocolError:
+        return False
 
 
 def _report(made: manifest.Manifest, where: Path, *, as_json: bool) -> None:
