@@ -171,7 +171,7 @@ def _arrived(held: GrantSaid) -> str:
 def _whole(seen: Seen) -> Iterator[str]:
     for place, reason in seen.silent.items():
         if place not in seen.nodes:
-            yield f"{place} does not answer: {reason}"
+            yield f"{place} tells nothing: {reason}"
     ledger, chain = seen.ledger, seen.chain
     if ledger is None:
         return

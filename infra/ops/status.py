@@ -71,11 +71,13 @@ def show(report: Report) -> None:
 
 def table(report: Report) -> Table:
     """A line a geography; the last column is what counts."""
-    made = Table(title=f"{report.drop} ({report.stack})", title_justify="left")
+    made = Table(
+        title=f"{report.drop} ({report.stack})", title_justify="left", caption="agree: journal = ledger = chain"
+    )
     made.add_column("geography", no_wrap=True)
     for heading in RIGHT:
-        made.add_column(heading, justify="right")
-    made.add_column("journal = ledger = chain", no_wrap=True)
+        made.add_column(heading, justify="right", no_wrap=True)
+    made.add_column("agree")
     for geo in report.geographies:
         counts = (f"{geo.reachable}/{geo.nodes}", f"{geo.ready}/{geo.nodes}", str(geo.claims), str(geo.redeemed))
         made.add_row(geo.title, *counts, _ms(geo.p50_ms), _ms(geo.p99_ms), _yes(geo.agree and not report.differences))

@@ -145,10 +145,10 @@ def test_superseded_and_unpaid_vouchers_are_not_waited_for(plan: DropPlan, state
 def test_a_silent_ledger_or_chain_is_no_agreement(plan: DropPlan) -> None:
     seen = in_order(plan)
     assert told(plan, replace(seen, ledger=None, silent={"the ledger": "refused"})) == [
-        "the ledger does not answer: refused"
+        "the ledger tells nothing: refused"
     ]
     assert told(plan, replace(seen, chain=None, silent={"the chain": "refused"})) == [
-        "the chain does not answer: refused"
+        "the chain tells nothing: refused"
     ]
 
 

@@ -1,0 +1,44 @@
+"""How the command line ends: known faults in two lines, Ctrl-C as a shell expects it, no traceback unasked."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from infra.errors import Unreachable
+from infra.ops import __main__ as cli
+
+
+def ends(monkeypatch: pytest.MonkeyPatch, fault: BaseException, *options: str) -> object:
+    """The exit code when a command meets the fault."""
+
+    def meet() -> None:
+        raise fault
+
+    monkeypatch.setenv("EDGEDROP_DEBUG", "")  # put back after the test, whatever main makes of it
+    monkeypatch.setattr(cli.app, "registered_commands", [])
+    cli.app.command("meet")(meet)
+    cli.app.command("other")(lambda: None)
+    monkeypatch.setattr(sys, "argv", ["edgedrop", *options, "meet"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return ended.value.code
+
+
+def test_a_known_fault(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ends(monkeypatch, Unreachable("it is silent", "wake it")) == 5
+    assert capsys.readouterr().err == "error: it is silent\nhint: wake it\n"
+
+
+def test_debug_shows_where(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ends(monkeypatch, Unreachable("it is silent", "wake it"), "--debug") == 5
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ends(monkeypatch, KeyboardInterrupt()) == 130
+
+
+def test_no_such_option_is_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ends(monkeypatch, KeyboardInterrupt(), "--no-such") == 2
