@@ -52,6 +52,12 @@ class Container(msgspec.Struct, frozen=True):
     volumes: dict[str, str]
     files: tuple[File, ...]
 
+    @property
+    def binds(self) -> list[str]:
+        """On a node: its volumes, and its files from the folder of the service, as Docker writes them."""
+        placed = [f"/etc/edgedrop/{self.service}/{file.name}:{file.path}:ro" for file in self.files]
+        return [*(f"{volume}:{path}" for volume, path in self.volumes.items()), *placed]
+
 
 @cache
 def node_file() -> NodeFile:

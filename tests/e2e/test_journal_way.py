@@ -6,7 +6,6 @@ import asyncio
 import socket
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,9 +14,7 @@ import nats
 import pytest
 from eth_account import Account
 
-from infra import slots
 from infra.home import cache
-from infra.plan import plan_lab
 from infra.plan.contract import ARTIFACT
 from infra.plan.model import HubAddresses, Split, Tier
 from node_image.bus.config import HUB_USER, leaf_config
@@ -26,29 +23,9 @@ from node_image.protocol import announcement, create2
 from node_image.protocol.lease import Lease
 from node_image.signer.client import SignerClient
 from tests.drop_on_disk import FAR, Drop, make_drop, softhsm_missing
-from tests.e2e.standing import Standing, docker, sweep, wait_for
+from tests.e2e.standing import Standing, docker, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(bool(softhsm_missing()), reason=softhsm_missing())]
-
-
-@pytest.fixture(scope="module")
-def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
-    """A lab of this test's own."""
-    made = Standing(uuid.uuid4().hex[:6], tmp_path_factory.mktemp("home"))
-    try:
-        made.edgedrop("up", made.lab, "--yes")
-        yield made
-    finally:
-        made.edgedrop("down", "--all", "--yes", check=False)
-        sweep(made.lab)
-
-
-@pytest.fixture(scope="module")
-def hub(standing: Standing) -> HubAddresses:
-    """Where its services are."""
-    slot = int((standing.home / "slots" / standing.lab).read_text())
-    assert slots.FIRST <= slot <= slots.LAST
-    return plan_lab(slot)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -21,18 +20,6 @@ pytestmark = pytest.mark.e2e
 
 KEEPERS = {"registry", "bus", "ledger-db", "chain"}  # they have a volume
 SERVICES = KEEPERS | {"ledger", "relayer"}
-
-
-@pytest.fixture(scope="module")
-def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
-    """A lab that is up; whatever happens, all of it is taken away by label."""
-    made = Standing(uuid.uuid4().hex[:6], tmp_path_factory.mktemp("home"))
-    try:
-        made.edgedrop("up", made.lab, "--yes")
-        yield made
-    finally:
-        made.edgedrop("down", "--all", "--yes", check=False)
-        sweep(made.lab)
 
 
 def changes(printed: str) -> str:
