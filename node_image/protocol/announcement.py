@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import msgspec
-import rfc8785
 
 from node_image.protocol import dsse
 from node_image.protocol.errors import NotVerified
@@ -43,9 +42,9 @@ class GrantAnnouncement(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 def sign(told: DropAnnouncement | GrantAnnouncement, private_pem: bytes) -> bytes:
-    """Canonical JSON (RFC 8785) in the owner's envelope."""
+    """In the owner's envelope, keys sorted. Not RFC 8785: its numbers end at 2^53, and a price in wei does not."""
     kind = DROP_TYPE if isinstance(told, DropAnnouncement) else GRANT_TYPE
-    return dsse.sign(kind, rfc8785.dumps(msgspec.to_builtins(told)), private_pem)
+    return dsse.sign(kind, msgspec.json.encode(told, order="sorted"), private_pem)
 
 
 def verify_drop(envelope: bytes, public_pem: bytes) -> DropAnnouncement:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from node_image.protocol import dsse, facts, lease, manifest, voucher
+from node_image.protocol import announcement, dsse, facts, lease, manifest, voucher
 from node_image.protocol.errors import NotVerified
 from node_image.protocol.manifest import Token
 from tests.unit.protocol.world import FACTS, LEASE_KEY, LEASES, address, grown
@@ -135,3 +135,15 @@ def test_facts_are_read_and_unknown_keys_refused() -> None:
     assert facts.parse(told) == FACTS
     with pytest.raises(msgspec.ValidationError, match="surprise"):
         facts.parse(told[:-1] + b',"surprise":1}')
+
+
+def test_an_announced_price_survives_past_2_to_the_53() -> None:
+    told = msgspec.structs.replace(FACTS.tiers[0], price_wei=10**18 + 1)
+    drop = announcement.DropAnnouncement(1, "lights", "Lights", 1, "0x", "0x", 0, 1, 2, (told,))
+    assert announcement.verify_drop(announcement.sign(drop, OWNER), PUBLIC) == drop
+
+
+def test_a_grant_is_not_taken_for_a_drop() -> None:
+    grant = announcement.GrantAnnouncement(1, "lights", "quay-spare1", "quay", 1, "0x", "0x", ())
+    with pytest.raises(NotVerified, match="holds"):
+        announcement.verify_drop(announcement.sign(grant, OWNER), PUBLIC)
