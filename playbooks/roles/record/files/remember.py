@@ -1,4 +1,8 @@
-"""Writes what Edgedrop put on this node: fingerprints of files and of containers' settings. Runs on the node itself."""
+"""Remembers what Edgedrop put on this node, and tells it beside what is there now. Runs on the node itself.
+
+remember.py remember PATH '{"services": ["bus"], "ground": true, "told": {}}'
+remember.py tell PATH
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ FOLDER = Path("/etc/edgedrop")
 ENGINE = Path("/etc/docker/daemon.json")
 UNITS = ("docker.service",)
 FIELDS = ("Image", "Env", "User", "Labels")
+HOST_FIELDS = ("NetworkMode", "ReadonlyRootfs", "CapDrop", "CapAdd", "Memory", "Privileged", "SecurityOpt")
 
 
 def files() -> dict[str, str]:
@@ -30,6 +35,7 @@ def containers() -> dict[str, dict[str, Any]]:
 
 def _container(one: dict[str, Any]) -> dict[str, Any]:
     settings = {field: one["Config"][field] for field in FIELDS}
+    settings |= {field: one["HostConfig"][field] for field in HOST_FIELDS}
     settings["Binds"] = sorted(one["HostConfig"]["Binds"] or [])
     text = json.dumps(settings, sort_keys=True)
     return {"settings": hashlib.sha256(text.encode()).hexdigest(), "running": one["State"]["Running"]}
@@ -42,17 +48,62 @@ def units() -> dict[str, bool]:
 
 
 def _say(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout if done.returncode == 0 else ""  # an engine that is down runs nothing
+
+
+def now() -> dict[str, Any]:
+    """All of it."""
+    return {"files": files(), "containers": containers(), "units": units()}
+
+
+def remembered(path: Path) -> dict[str, Any]:
+    """What was remembered; empty on a bare box and where the file is damaged."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def remember(path: Path, scope: dict[str, Any]) -> bool:
+    """Take over what is there now of these services (and of the ground below all); whether anything was otherwise.
+
+    Only what a play has just put right may be remembered: else it would call somebody's edit its own.
+    """
+    old, seen = remembered(path), now()
+    new = {
+        "files": _merged(old, seen, "files", lambda name: _is_of(name, scope)),
+        "containers": _merged(old, seen, "containers", lambda name: name in scope["services"]),
+        "units": seen["units"],
+        "told": old.get("told", {}) | scope["told"],
+    }
+    if new == old:
+        return False
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(new, indent=1, sort_keys=True))
+    part.replace(path)
+    return True
+
+
+def _merged(old: dict[str, Any], seen: dict[str, Any], kind: str, mine: Any) -> dict[str, Any]:
+    kept = {name: what for name, what in old.get(kind, {}).items() if not mine(name)}
+    return kept | {name: what for name, what in seen[kind].items() if mine(name)}
+
+
+def _is_of(path: str, scope: dict[str, Any]) -> bool:
+    if path == str(ENGINE):
+        return bool(scope["ground"])
+    return Path(path).relative_to(FOLDER).parts[0] in scope["services"]
 
 
 def main() -> None:
-    """Remember at the path given; says `changed` where it was otherwise."""
-    target = Path(sys.argv[1])
-    now = {"files": files(), "containers": containers(), "units": units()}
-    text = json.dumps(now, indent=1, sort_keys=True)
-    if not target.exists() or target.read_text() != text:
-        target.write_text(text)
-        sys.stdout.write("changed\n")
+    """`remember` says `changed` where it was otherwise; `tell` prints both as JSON."""
+    what, path = sys.argv[1], Path(sys.argv[2])
+    if what == "remember":
+        sys.stdout.write("changed\n" if remember(path, json.loads(sys.argv[3])) else "")
+    else:
+        json.dump({"remembered": remembered(path), "now": now()}, sys.stdout)
 
 
 if __name__ == "__main__":
