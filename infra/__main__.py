@@ -6,14 +6,13 @@ import pulumi
 
 from infra import stacks
 from infra.errors import EdgedropError
-from infra.program import declare_lab
+from infra.program import declare
 
 
 def main() -> None:
     """Declare the stack that Pulumi asks for; an error we know is one sentence, not a traceback."""
     try:
-        stack = stacks.load(pulumi.get_stack())
-        declare_lab(stack)
+        declare(stacks.load(pulumi.get_stack()))
     except EdgedropError as fault:
         raise pulumi.RunError(f"{fault.message}\nhint: {fault.hint}") from fault
 

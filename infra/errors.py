@@ -23,6 +23,10 @@ class EdgedropError(Exception):
         self.message = message
         self.hint = hint
 
+    def __str__(self) -> str:
+        """Both lines: what Pulumi shows of a resource that failed."""
+        return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
+
 
 class FaultyFile(EdgedropError):
     """All faults of one file, found in one reading."""

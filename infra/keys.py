@@ -9,8 +9,11 @@ import os
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 from coincurve import PrivateKey
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from eth_utils.address import to_checksum_address
 
 from infra.home import home, place, write_private
@@ -48,6 +51,19 @@ def relayer_address() -> str:
     return _address(relayer_key())
 
 
+def ssh_key() -> Path:
+    """The file of the key that reaches the boxes (OpenSSH form, ed25519)."""
+    _kept("ssh.key", _ssh_private)
+    return home() / "keys" / "ssh.key"
+
+
+def ssh_public_key() -> str:
+    """Its public half, as a line of authorized_keys."""
+    private = serialization.load_ssh_private_key(ssh_key().read_bytes(), None)
+    line = private.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    return f"{line.decode()} edgedrop"
+
+
 def bus_secret() -> str:
     """What nodes and hub services show to the bus."""
     return _kept("bus.secret", _secret).decode()
@@ -62,6 +78,12 @@ def manifest_digest(drop: str) -> str | None:
     """The digest of the drop's signed manifest (0x hex), None before `edgedrop manifest sign`."""
     path = home() / "drops" / drop / "digest"
     return path.read_text().strip() if path.exists() else None
+
+
+def _ssh_private() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
 
 
 def _account() -> bytes:

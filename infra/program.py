@@ -1,26 +1,87 @@
-"""What a stack declares."""
+"""What a stack declares: the lab's hub, or a drop's contract and geographies."""
 
 from __future__ import annotations
 
 import pulumi
 
-from infra import keys
+from infra import keys, release, stacks
+from infra.components.front import front_url
+from infra.components.geography import GeographyArgs, GeographyGround
 from infra.components.lab import Lab, LabArgs
-from infra.ops.prepare import local_images
-from infra.outputs import lab_outputs
+from infra.errors import StackNotUp
+from infra.node_settings import node_settings
+from infra.ops.drops import plan_of
+from infra.ops.prepare import image_ids
+from infra.outputs import drop_outputs, geography_outputs, lab_outputs
 from infra.plan import plan_lab
-from infra.plan.model import HubAddresses
+from infra.plan.contract import deployment_of
+from infra.plan.model import DropPlan, HubAddresses
+from infra.resources.contract import Contract
 from infra.stacks import Stack
 from node_image.bus.config import hub_config
 from node_image.hub.spec import HubContainer, HubPlaces, HubSecrets, hub_containers
 
 
+def declare(stack: Stack) -> None:
+    """The stack, whatever it is."""
+    if stack.kind == "lab":
+        declare_lab(stack)
+    else:
+        declare_drop(stack)
+
+
 def declare_lab(stack: Stack) -> None:
     """The hub, once."""
     hub = plan_lab(stack.slot)
-    images = {name: image["id"] for name, image in local_images().items()}
-    Lab("lab", LabArgs(stack.name, hub, images, _containers(hub)), pulumi.ResourceOptions())
+    Lab("lab", LabArgs(stack.name, hub, image_ids(), _containers(hub)), pulumi.ResourceOptions())
     lab_outputs(hub)
+
+
+def declare_drop(stack: Stack) -> None:
+    """A drop whole, or its contract alone, or one geography of a split one: the same components."""
+    plan, lab = plan_of(stack), stacks.load(stack.lab)
+    hub = plan_lab(lab.slot)
+    if keys.manifest_digest(plan.drop) != plan.contract.manifest_digest:
+        raise StackNotUp(
+            f"the manifest of {plan.drop} is not signed as its files are now",
+            f"type: edgedrop manifest sign {stack.drop_file}",
+        )
+    contract: pulumi.Input[str] = plan.contract.address
+    if stack.kind == "drop":
+        deployment = deployment_of(plan.drop, plan.contract, plan.tiers)
+        contract = Contract("contract", plan, deployment, rpc=f"http://{hub.chain}:8545", bus=hub.bus).address
+    drop_outputs(plan, contract)
+    if stack.kind == "geography" or not stack.split:
+        _declare_geographies(stack, plan, hub, contract)
+
+
+def _declare_geographies(stack: Stack, plan: DropPlan, hub: HubAddresses, contract: pulumi.Input[str]) -> None:
+    images, current = image_ids(), release.current(stack.lab)
+    chosen = [geo for geo in plan.geographies if stack.geography in ("", geo.name)]
+    grounds = [
+        GeographyGround(
+            geo.name,
+            GeographyArgs(
+                stack=stack.name,
+                plan=plan,
+                geography=geo,
+                hub=hub,
+                hub_network=f"{stack.lab}-hub",
+                images=images,
+                authorized_key=keys.ssh_public_key(),
+                settings={node.name: node_settings(plan, node, stack.name, hub, current) for node in geo.nodes},
+                contract=contract,
+            ),
+        )
+        for geo in chosen
+    ]
+    geography_outputs(
+        fronts={geo.name: front_url(geo) for geo in chosen},
+        registry=hub.registry,
+        images=current.references(hub.registry),
+        nodes={name: told for ground in grounds for name, told in ground.nodes.items()},
+        grants={grant: key for ground in grounds for grant, key in ground.grants.items()},
+    )
 
 
 def _containers(hub: HubAddresses) -> tuple[HubContainer, ...]:

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from infra.errors import StackNotUp
 from infra.home import home, place, write_private
 
+LAB = "lab"
+RANK = ("lab", "drop", "geography")  # the order of standing up; taking down goes the other way
+
 
 class Stack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One Pulumi stack; `slot` is the second byte of its addresses (docs/architecture.md)."""
 
     name: str
+    kind: Literal["lab", "drop", "geography"]
     slot: int
+    lab: str = ""  # the lab that a drop uses
+    drop: str = ""  # the drop's name: in grant ids, subjects, facts
+    drop_file: str = ""
+    drop_stack: str = ""  # of a split drop's geography: the stack that holds the contract; else the stack itself
+    geography: str = ""  # of a split drop: the one that this stack holds
+    split: bool = False  # the geographies are in stacks of their own
 
 
 def save(stack: Stack) -> None:
@@ -31,8 +42,19 @@ def load(name: str) -> Stack:
 
 
 def known() -> tuple[Stack, ...]:
-    """All stacks that this state folder knows."""
-    return tuple(load(path.stem) for path in sorted((home() / "stacks").glob("*.json")))
+    """All stacks that this state folder knows, in the order of standing up."""
+    found = (load(path.stem) for path in sorted((home() / "stacks").glob("*.json")))
+    return tuple(sorted(found, key=lambda stack: RANK.index(stack.kind)))
+
+
+def of_drop(name: str) -> tuple[Stack, ...]:
+    """A drop's stack and, where it is split, those of its geographies."""
+    return tuple(stack for stack in known() if stack.drop_stack == name)
+
+
+def drops() -> tuple[str, ...]:
+    """The drops that this machine brought up."""
+    return tuple(stack.name for stack in known() if stack.kind == "drop")
 
 
 def forget(name: str) -> None:

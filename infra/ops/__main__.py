@@ -11,12 +11,13 @@ import typer
 
 from infra.errors import EdgedropError
 from infra.ops.doctor import doctor
+from infra.ops.down import down
 from infra.ops.env import env
 from infra.ops.heal import heal
 from infra.ops.manifest import manifest_app
 from infra.ops.plan import plan
 from infra.ops.status import status
-from infra.ops.up import down, up
+from infra.ops.up import up
 from infra.ops.verify import verify
 
 INTERRUPTED = 130

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from infra import keys
-from infra.errors import BadUsage
+from infra.errors import BadUsage, FaultyFile
 from infra.home import ROOT
 from infra.plan import plan_drop
 from infra.plan.model import DropPlan
 from infra.slots import FIRST, slot_of
 from infra.spec import DropFile, read_drop
+from infra.stacks import Stack
 from node_image.protocol import manifest
 
 DROPS = ROOT / "inventory" / "drops"
@@ -24,12 +25,6 @@ def open_drop(name_or_file: str) -> tuple[Path, DropFile]:
         there = ", ".join(sorted(file.stem for file in DROPS.glob("*.yaml")))
         raise BadUsage(f"there is no drop file {name_or_file}", f"give a path, or one of: {there}")
     return path, read_drop(path)
-
-
-def open_drop_of(stack: str, file: str | None = None) -> tuple[Path, DropFile]:
-    """A stack is `<drop>` or `<drop>-<run>`: its file is the one whose name is the longest part of the stack's."""
-    names = [path.stem for path in DROPS.glob("*.yaml") if stack == path.stem or stack.startswith(f"{path.stem}-")]
-    return open_drop(file or max(names, key=len, default=stack))
 
 
 def manifest_of(path: Path, file: DropFile) -> tuple[manifest.Manifest, dict[str, bytes]]:
@@ -47,14 +42,22 @@ def manifest_of(path: Path, file: DropFile) -> tuple[manifest.Manifest, dict[str
     return manifest.Manifest(1, file.spec.name, tuple(tokens)), assets
 
 
-def plan_of_file(path: Path, file: DropFile, stack: str) -> DropPlan:
+def plan_of(stack: Stack) -> DropPlan:
+    """The plan of a stack that is brought up, or of a split drop's geography."""
+    path = Path(stack.drop_file)
+    if not path.is_file():
+        raise FaultyFile(f"the drop file of {stack.name} is gone: {path}", "put it back, or name another with --file")
+    return plan_of_file(path, read_drop(path), stack=stack.drop_stack, slot=stack.slot)
+
+
+def plan_of_file(path: Path, file: DropFile, stack: str, slot: int | None = None) -> DropPlan:
     """The plan as `up` would make it now: with this machine's keys, and the stack's slot or the first there is."""
     made, _ = manifest_of(path, file)
-    slot = slot_of(stack)
+    held = slot_of(stack) if slot is None else slot
     return plan_drop(
         file,
         stack=stack,
-        slot=FIRST if slot is None else slot,
+        slot=FIRST if held is None else held,
         owner=keys.operator_address(),
         operator=keys.operator_address(),
         manifest_digest=manifest.digest(made.payload()),

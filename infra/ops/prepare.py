@@ -1,24 +1,41 @@
-"""What must exist before Pulumi runs: keys and images."""
+"""What must exist before Pulumi runs: keys, images, a drop's signed content; and after the lab's stack: the release."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
-from infra import keys
+from infra import keys, release
 from infra.errors import MissingTool
 from infra.home import ROOT
+from infra.ops.manifest import make_content
+from infra.ops.output import say
+from infra.plan import plan_lab
+from infra.spec import read_drop
+from infra.stacks import Stack
 
 
 def prepare_home() -> None:
     """Keys and secrets, each made once."""
-    for make in (keys.owner_pem, keys.operator_key, keys.relayer_key, keys.bus_secret, keys.db_secret):
+    for make in (keys.owner_pem, keys.operator_key, keys.relayer_key, keys.bus_secret, keys.db_secret, keys.ssh_key):
         make()
 
 
-def local_images() -> dict[str, dict[str, str]]:
-    """What `make images` built: name -> tag and id."""
+def prepare_drop(stack: Stack) -> None:
+    """The manifest built from the real files, signed, with its content beside it."""
+    path = Path(stack.drop_file)
+    make_content(path, read_drop(path))
+
+
+def publish_release(lab: Stack) -> None:
+    """Push the node's images to the lab's registry and sign what they are."""
+    made = release.publish(lab.name, image_ids(), plan_lab(lab.slot).registry_push)
+    say(f"{lab.name}: release {made.digest[:12]} is in the registry")
+
+
+def image_ids() -> dict[str, str]:
+    """What `make images` built: the id by name."""
     path = ROOT / "build" / "images.json"
     if not path.exists():
         raise MissingTool("the images are not built", "type: make images")
-    images: dict[str, dict[str, str]] = json.loads(path.read_text())
-    return images
+    return {name: image["id"] for name, image in json.loads(path.read_text()).items()}

@@ -24,6 +24,7 @@ def environment() -> dict[str, str]:
         "PATH": f"{ROOT / '.venv' / 'bin'}:{cache() / 'bin'}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
         "EDGEDROP_HOME": str(home()),
+        "GRPC_ENABLE_FORK_SUPPORT": "0",  # dynamic providers start ansible: gRPC would warn of each fork
         "PULUMI_BACKEND_URL": os.environ.get("PULUMI_BACKEND_URL") or f"file://{backend}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(_passphrase()),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
@@ -37,12 +38,19 @@ def _passphrase() -> Path:
     return path
 
 
-def run(*arguments: str, stack: str | None = None) -> int:
-    """Run `pulumi` with its own output on our stderr; Ctrl-C reaches it as it would by hand. The exit code."""
-    command = _command(arguments, stack)
-    with subprocess.Popen(command, cwd=ROOT, env=os.environ | environment(), stdout=sys.stderr) as process:
+def run(*arguments: str, stack: str | None = None, prefix: str = "") -> int:
+    """Run `pulumi` with its output on our stderr; Ctrl-C reaches it as it would by hand. The exit code.
+
+    `prefix` stands before each line, where several stacks are brought up side by side.
+    """
+    told = subprocess.PIPE if prefix else sys.stderr
+    with subprocess.Popen(
+        _command(arguments, stack), cwd=ROOT, env=os.environ | environment(), stdout=told, text=True
+    ) as process:
         while True:
             try:
+                for line in process.stdout or ():
+                    sys.stderr.write(prefix + line)
                 return process.wait()
             except KeyboardInterrupt:
                 continue  # the terminal has sent it to pulumi as well; pulumi decides when it is over

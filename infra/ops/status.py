@@ -9,29 +9,28 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from infra import labs
+from infra import stacks
 from infra.errors import EdgedropError, StackNotUp, Unreachable
 from infra.ops.agreement import Report, compare
 from infra.ops.collect import collect
-from infra.ops.drops import open_drop_of, plan_of_file
+from infra.ops.drops import plan_of
 from infra.ops.output import answer, tell
 from infra.plan import plan_lab
 from infra.plan.model import DropPlan, HubAddresses
-from infra.slots import slot_of
+from infra.stacks import Stack
 
 RIGHT = ("nodes", "ready", "claims", "redeemed", "p50 ms", "p99 ms")
 
 
 def status(
     drop: Annotated[str | None, typer.Argument(help="A drop's stack; all that are up where none is named.")] = None,
-    file: Annotated[str | None, typer.Option(help="Its drop file, where the stack's name does not tell.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
 ) -> None:
     """Show nodes, claims, redemptions; ends with 5 where something is silent, with 1 where something differs."""
-    stacks = (drop,) if drop else labs.drop_stacks()
-    if not stacks:
+    drops = (drop,) if drop else stacks.drops()
+    if not drops:
         raise StackNotUp("no drop is up on this machine", "type: edgedrop up <drop>")
-    reports = [report_of(stack, file) for stack in stacks]
+    reports = [report_of(stack) for stack in drops]
     if as_json:
         found = [as_data(report) for report in reports]
         tell(found[0] if drop else {"drops": found, "agree": all(report.agree for report in reports)})
@@ -41,19 +40,15 @@ def status(
     _judge(reports)
 
 
-def report_of(stack: str, file: str | None = None) -> Report:
+def report_of(drop: str) -> Report:
     """Ask everybody, compare what they say."""
-    made, hub = places(stack, file)
+    made, hub = places(stacks.load(drop))
     return compare(made, collect(made, hub))
 
 
-def places(stack: str, file: str | None = None) -> tuple[DropPlan, HubAddresses]:
-    """The stack's plan and its lab's addresses; StackNotUp where either has no slot."""
-    lab = labs.lab_of(stack)
-    for name in (stack, lab):
-        if slot_of(name) is None:
-            raise StackNotUp(f"stack {name} is not up", f"type: edgedrop up {name}")
-    return plan_of_file(*open_drop_of(stack, file), stack=stack), plan_lab(slot_of(lab) or 0)
+def places(stack: Stack) -> tuple[DropPlan, HubAddresses]:
+    """The stack's plan and its lab's addresses."""
+    return plan_of(stack), plan_lab(stacks.load(stack.lab).slot)
 
 
 def as_data(report: Report) -> dict[str, Any]:

@@ -1,27 +1,47 @@
-"""From the names on a command line to stacks."""
+"""From the names on a command line to stacks: which file, which lab, which geographies, which slot."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 
+import msgspec
+
 from infra import stacks
 from infra.errors import BadUsage, MissingTool
+from infra.ops.drops import DROPS, open_drop
 from infra.slots import slot_of, take_slot
-from infra.stacks import Stack
+from infra.stacks import LAB, Stack
 
 ANSWER_S = 10
 
 
-def resolve(names: list[str]) -> tuple[Stack, ...]:
-    """The stacks in the order given, each with its slot; kept, so that a bare `pulumi up` finds it."""
-    wrong = [name for name in names if name != "lab" and not name.startswith("lab-")]
-    if wrong:
-        raise BadUsage(f"{', '.join(wrong)}: only labs can be brought up yet", "name a stack `lab` or `lab-<run>`")
-    found = tuple(Stack(name, _slot(name)) for name in names)
+def resolve(names: list[str], *, lab: str = LAB, file: str | None = None, split: bool = False) -> tuple[Stack, ...]:
+    """The stacks in the order of standing up; what they stand for is kept, so that a bare `pulumi up` finds it."""
+    found = tuple(stack for name in names for stack in _stacks(name, lab, file, split=split))
     for stack in found:
         stacks.save(stack)
-    return found
+    return tuple(sorted(found, key=lambda stack: stacks.RANK.index(stack.kind)))
+
+
+def _stacks(name: str, lab: str, file: str | None, *, split: bool) -> list[Stack]:
+    if name in (LAB, lab) or name.startswith(f"{LAB}-"):
+        return [Stack(name, "lab", _slot(name))]
+    path, found = open_drop(file or _file_of(name))
+    where = str(path.resolve())
+    whole = Stack(name, "drop", _slot(name), lab, found.spec.name, where, name, split=split)
+    parts = found.spec.geographies if split else ()
+    return [whole, *(_geography(whole, geo.name) for geo in parts)]
+
+
+def _geography(whole: Stack, geo: str) -> Stack:
+    return msgspec.structs.replace(whole, name=f"{whole.name}.{geo}", kind="geography", geography=geo)
+
+
+def _file_of(stack: str) -> str:
+    """A stack is `<drop>` or `<drop>-<run>`: its file is the one whose name is the longest part of the stack's."""
+    names = [path.stem for path in DROPS.glob("*.yaml") if stack == path.stem or stack.startswith(f"{path.stem}-")]
+    return max(names, key=len, default=stack)
 
 
 def _slot(stack: str) -> int:
@@ -44,3 +64,23 @@ def _docker(*arguments: str) -> str:
     except (OSError, subprocess.SubprocessError) as fault:
         raise MissingTool("no Docker engine answers", "type: make setup") from fault
     return done.stdout
+
+
+def known_stacks(names: list[str], *, every: bool) -> tuple[Stack, ...]:
+    """Stacks that this machine brought up, with the geographies of a split drop, in the order of taking down."""
+    if bool(names) == every:
+        raise BadUsage("name stacks or give --all, one of the two", "edgedrop down harbour-lights")
+    chosen = [stack for stack in stacks.known() if every or stack.name in names or stack.drop_stack in names]
+    missing = set(names) - {stack.name for stack in chosen}
+    if missing:
+        raise BadUsage(f"this machine brought up no stack {', '.join(sorted(missing))}", "type: edgedrop down --all")
+    _not_in_use(chosen)
+    return tuple(reversed(chosen))
+
+
+def _not_in_use(chosen: list[Stack]) -> None:
+    """A lab goes last: its network, chain and ledger are the drops'."""
+    going = {stack.name for stack in chosen}
+    for stack in stacks.known():
+        if stack.name not in going and stack.lab in going:
+            raise BadUsage(f"{stack.name} still uses {stack.lab}", f"type: edgedrop down {stack.name} {stack.lab}")

@@ -1,73 +1,74 @@
-"""`edgedrop up` and `down`: stand stacks up in order, take them away whole."""
+"""`edgedrop up`: stand stacks up in order, geographies side by side; what is dead is left out, by name."""
 
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 import typer
 
-from infra import slots, stacks
-from infra.errors import BadUsage, EdgedropError
+from infra.errors import EdgedropError, StackNotUp
 from infra.ops import pulumi_cli
-from infra.ops.heal import mend
+from infra.ops.dead_nodes import dead_spares, exclusions
 from infra.ops.output import confirm, say
-from infra.ops.prepare import local_images, prepare_home
+from infra.ops.prepare import image_ids, prepare_drop, prepare_home, publish_release
 from infra.ops.targets import resolve
-from infra.stacks import Stack
+from infra.stacks import LAB, RANK, Stack
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
+SIDE_BY_SIDE = 4
 
 
-def up(names: Annotated[list[str], typer.Argument(help="Stacks: `lab`.")], yes: Yes = False) -> None:
-    """Stand up (or mend) stacks, in the order given."""
-    local_images()
-    wanted = resolve(names)
+def up(
+    names: Annotated[list[str], typer.Argument(help="Stacks: `lab`, or a drop's name.")],
+    lab: Annotated[str, typer.Option(help="The lab's stack that the drop uses.")] = LAB,
+    file: Annotated[str | None, typer.Option(help="The drop file, where it isn't inventory/drops/<drop>.yaml.")] = None,
+    split: Annotated[bool, typer.Option("--split", help="A stack for each geography (large drops).")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+) -> None:
+    """Stand up (or mend) labs and drops: labs first."""
+    image_ids()
+    wanted = resolve(names, lab=lab, file=file, split=split)
     confirm(f"bring up {', '.join(stack.name for stack in wanted)}", yes=yes)
+    bring_up(wanted)
+
+
+def bring_up(wanted: tuple[Stack, ...]) -> None:
+    """Rank by rank; those of one rank side by side."""
     prepare_home()
-    for stack in wanted:
-        stand_up(stack)
+    for rank in RANK:
+        group = [stack for stack in wanted if stack.kind == rank]
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            faults = [fault for fault in pool.map(lambda one: _try_one(one, alone=len(group) == 1), group) if fault]  # noqa: B023  used at once
+        if faults:
+            raise faults[0]
 
 
-def stand_up(stack: Stack) -> None:
-    """One stack."""
+def _try_one(stack: Stack, *, alone: bool) -> EdgedropError | None:
+    try:
+        _stand_up(stack, alone=alone)
+    except EdgedropError as fault:
+        return fault
+    return None
+
+
+def _stand_up(stack: Stack, *, alone: bool) -> None:
+    """One stack, with what must be there before and after."""
     begun = time.monotonic()
-    if stack.name not in pulumi_cli.stack_names():
+    there = pulumi_cli.stack_names()
+    if stack.kind != "lab":
+        if stack.lab not in there:
+            raise StackNotUp(f"lab {stack.lab} is not up", f"type: edgedrop up {stack.lab} {stack.name}")
+        prepare_drop(stack)
+    if stack.name not in there:
         pulumi_cli.read("stack", "init", stack.name)
-    code = pulumi_cli.run("up", "--yes", "--skip-preview", stack=stack.name)
+    dead = dead_spares(stack.name) if stack.kind != "lab" else []
+    for spare in dead:
+        say(f"[bold yellow]{stack.name}: {spare} does not answer and is left out; all others are brought up[/]")
+    words = ("up", "--yes", "--skip-preview", *exclusions(dead))
+    code = pulumi_cli.run(*words, stack=stack.name, prefix="" if alone else f"{stack.name}  ")
     if code != 0:
         raise EdgedropError(f"pulumi up of {stack.name} ended with {code}", f"type: edgedrop heal {stack.name}")
+    if stack.kind == "lab":
+        publish_release(stack)
     say(f"{stack.name}: up in {time.monotonic() - begun:.0f} s")
-
-
-def down(
-    names: Annotated[list[str] | None, typer.Argument(help="Stacks to take down.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="All stacks that this machine brought up.")] = False,
-    yes: Yes = False,
-) -> None:
-    """Take stacks away: containers, networks, volumes, state."""
-    if bool(names) == every:
-        raise BadUsage("name stacks or give --all, one of the two", "edgedrop down lab")
-    chosen = [stack for stack in stacks.known() if every or stack.name in (names or ())]
-    missing = set(names or ()) - {stack.name for stack in chosen}
-    if missing:
-        raise BadUsage(f"this machine brought up no stack {', '.join(sorted(missing))}", "type: edgedrop down --all")
-    confirm(f"destroy {', '.join(stack.name for stack in chosen) or 'nothing'}", yes=yes)
-    for stack in chosen:
-        take_down(stack)
-
-
-def take_down(stack: Stack) -> None:
-    """Destroy, sweep what is left by label, forget."""
-    if stack.name in pulumi_cli.stack_names():
-        mend(stack.name)
-        code = pulumi_cli.run("destroy", "--yes", "--skip-preview", stack=stack.name)
-        if code != 0:
-            raise EdgedropError(
-                f"pulumi destroy of {stack.name} ended with {code}", f"type: edgedrop heal {stack.name}"
-            )
-        pulumi_cli.read("stack", "rm", "--yes", stack.name)
-    mend(stack.name, gone=True)
-    stacks.forget(stack.name)
-    slots.give_back(stack.name)
-    say(f"{stack.name}: gone")

@@ -11,12 +11,11 @@ import typer
 from eth_utils.address import is_checksum_address, is_checksum_formatted_address, is_hex_address
 from rich.markup import escape
 
+from infra import stacks
 from infra.errors import BadUsage, FaultyFile, NotVerified, Unreachable
-from infra.labs import lab_of
 from infra.ops.collect import CHAIN_PORT
 from infra.ops.output import answer, tell
 from infra.plan import plan_lab
-from infra.slots import slot_of
 from node_image.hub.chain import Chain, ChainFault
 from node_image.protocol.errors import ProtocolError
 from node_image.protocol.voucher import Voucher
@@ -96,10 +95,10 @@ def on_chain(voucher: Voucher, chain: Chain) -> Verdict:
 
 def _own_chain(drop: str) -> str:
     """The chain of the lab that this machine brought the drop up in."""
-    slot = slot_of(lab_of(drop))
-    if slot is None:
+    held = next((stack for stack in stacks.known() if stack.kind == "drop" and stack.drop == drop), None)
+    if held is None:
         raise BadUsage("nobody here knows the grant's key", "give --rpc <a node of the chain>, or --key <address>")
-    return f"http://{plan_lab(slot).chain}:{CHAIN_PORT}"
+    return f"http://{plan_lab(stacks.load(held.lab).slot).chain}:{CHAIN_PORT}"
 
 
 def _tell(verdict: Verdict, *, as_json: bool) -> None:

@@ -1,1 +1,1 @@
-"""Reaching boxes: SSH, and what a node is asked after it is filled."""
+"""How a box is reached, probed and played on; nothing here knows Pulumi's model but `progress`."""

@@ -1,1 +1,1 @@
-"""Dynamic Pulumi resources. Module and class names stand in every stack's state: never rename them."""
+"""Dynamic resources: what Pulumi has no provider for. Their names stand in states: never rename without a shim."""

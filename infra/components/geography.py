@@ -1,0 +1,83 @@
+"""A geography: its network, its boxes turned into nodes, its front."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_docker as docker
+
+from infra.components.appliance import Appliance
+from infra.components.box import Box, BoxArgs
+from infra.components.front import Front, FrontArgs
+from infra.components.labels import network_labels
+from infra.components.spare import Spare
+from infra.node_settings import NodeSettings
+from infra.outputs import node_output
+from infra.plan.model import DropPlan, Geography, HubAddresses, Node
+from infra.resources.grant import Grant
+
+
+@dataclass(frozen=True, slots=True)
+class GeographyArgs:
+    """`settings` by node; `images` are local image ids by name."""
+
+    stack: str
+    plan: DropPlan
+    geography: Geography
+    hub: HubAddresses
+    hub_network: str
+    images: Mapping[str, str]
+    authorized_key: str
+    settings: Mapping[str, NodeSettings]
+    contract: pulumi.Input[str]
+
+
+class GeographyGround(pulumi.ComponentResource):
+    """Network -> boxes -> nodes -> grants; the front beside them."""
+
+    nodes: dict[str, pulumi.Output[dict[str, object]]]  # what the stack tells of each node
+    grants: dict[str, pulumi.Output[str]]  # grant id -> its key's address
+
+    def __init__(self, name: str, args: GeographyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("edgedrop:infra:Geography", name, None, opts)
+        self._args = args
+        self.nodes, self.grants = {}, {}
+        self._network = docker.Network(
+            f"{name}-network",
+            name=f"{args.stack}-{name}",
+            driver="bridge",
+            ipam_configs=[docker.NetworkIpamConfigArgs(subnet=args.geography.subnet)],
+            labels=network_labels(args.stack, "geography"),
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
+        for node in args.geography.nodes:
+            self._node(node)
+        front = FrontArgs(args.stack, args.geography, args.images["front"], self._network.name)
+        Front(f"{name}-front", front, pulumi.ResourceOptions(parent=self))
+        self.register_outputs({})
+
+    def _node(self, node: Node) -> None:
+        args, settings, child = self._args, self._args.settings[node.name], pulumi.ResourceOptions(parent=self)
+        place = BoxArgs(
+            settings.host, node, args.images["box"], self._network.name, args.hub_network, args.authorized_key
+        )
+        box = Box(node.name, place, child)
+        filled: pulumi.Resource = (
+            Appliance(node.name, settings, box, node.target, child)
+            if node.kind == "appliance"
+            else Spare(node.name, settings, box, child)
+        )
+        grant = Grant(
+            f"{node.name}-grant",
+            args.plan,
+            node,
+            settings.host,
+            rpc=f"http://{args.hub.chain}:8545",
+            bus=args.hub.bus,
+            contract=args.contract,
+            opts=box.inside(self, depends_on=[filled]),
+        )
+        self.grants[node.grant_id] = grant.key
+        self.nodes[node.name] = box.ready.host_key.apply(lambda key: node_output(node, settings.host, key))

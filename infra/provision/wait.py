@@ -1,0 +1,88 @@
+"""Waits, with a bound, until a box or a node answers; each says what it last heard."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+
+import httpx
+
+from infra.errors import Unreachable
+from infra.provision.ssh import Host
+
+BOOT_S = 90
+READY_S = 60
+POLL_S = 0.25
+HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
+
+
+def made_host_key(container: str) -> str:
+    """The host key of a box that we made, asked by Docker and not of the network; `<type> <base64>`."""
+
+    def look() -> tuple[str, str]:
+        done = _docker("exec", container, "cat", HOST_KEY)
+        words = done.stdout.split()
+        return (" ".join(words[:2]), "") if done.returncode == 0 and len(words) > 1 else ("", done.stderr.strip())
+
+    return _until(look, BOOT_S, f"{container} made no host key")
+
+
+def await_engine(host: Host) -> None:
+    """Until sshd lets us in and its Docker engine answers."""
+
+    def look() -> tuple[str, str]:
+        done = host.run("docker version --format '{{.Server.Version}}'")
+        return (done.stdout.decode().strip(), "") if done.returncode == 0 else ("", done.stderr.decode().strip())
+
+    _until(look, BOOT_S, f"{host.node} has no engine that answers over SSH")
+
+
+def signer_key(host: Host, grant_id: str) -> str:
+    """The address of the key in the node's HSM for this grant, once its signer runs."""
+
+    def look() -> tuple[str, str]:
+        done = host.run("docker exec edgedrop-signer python3 -m node_image.signer address")
+        if done.returncode != 0:
+            return "", done.stderr.decode(errors="replace").strip()
+        told = json.loads(done.stdout)
+        if told["grant_id"] != grant_id:
+            return "", f"its grant is {told['grant_id']}, not {grant_id}"
+        return str(told["key"]), ""
+
+    return _until(look, READY_S, f"{host.node}'s signer told no key")
+
+
+def await_ready(host: Host) -> None:
+    """Until the mint says that it holds a lease and can sign."""
+
+    def look() -> tuple[str, str]:
+        try:
+            answer = httpx.get(f"http://{_bracketed(host.address)}:8080/readyz", timeout=2, trust_env=False)
+        except httpx.HTTPError as fault:
+            return "", repr(fault)
+        return ("ready", "") if answer.is_success else ("", answer.text)
+
+    _until(look, READY_S, f"{host.node} is not ready to sell")
+
+
+def _until(look: Callable[[], tuple[str, str]], seconds: float, what: str) -> str:
+    """Ask until there is an answer; the second of the pair is why there is none."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found, why = look()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            said = why.splitlines()[-1] if why else "nothing"
+            raise Unreachable(f"{what} after {seconds:.0f} s; it said: {said[:300]}", "type: edgedrop status")
+        time.sleep(POLL_S)  # the pace of asking
+
+
+def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=10, check=False)
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address

@@ -1,0 +1,118 @@
+"""A node's grant as a Pulumi resource: key from its HSM, leases on chain, then the signed word to hub and node.
+
+The module's and the classes' names stand in every stack's state: they are never renamed without a shim.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pulumi
+from pulumi import dynamic
+
+from infra import keys
+from infra.errors import EdgedropError
+from infra.plan.model import DropPlan, Node
+from infra.provision.ssh import Host
+from infra.resources.announce import announce
+from infra.resources.props import urn_of
+from node_image.protocol import announcement, lease
+from node_image.protocol.announcement import GrantAnnouncement
+
+
+class GrantProvider(dynamic.ResourceProvider):
+    """Inputs: `rpc`, `bus`, `contract`, `stack`, `node`, `ssh`, `grant` (GrantAnnouncement as JSON, keyless), `urn`."""
+
+    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+        """Key from the node -> leases on chain, final -> signed word on the bus -> the node says that it can sell."""
+        from infra.provision import wait  # noqa: PLC0415
+        from infra.provision.progress import say  # noqa: PLC0415
+
+        host = Host.of_props(props)
+        planned = msgspec.json.decode(props["grant"], type=GrantAnnouncement)
+        say(props["urn"], "asking its signer for the key")
+        grant = msgspec.structs.replace(planned, key=wait.signer_key(host, planned.grant_id))
+        say(props["urn"], f"opening {len(grant.leases)} leases on chain for {grant.key}")
+        _open(props["rpc"], props["contract"], grant)
+        _tell(props["bus"], grant)
+        say(props["urn"], "waiting until the node holds its leases")
+        wait.await_ready(host)
+        return dynamic.CreateResult(grant.grant_id, {**props, "key": grant.key})
+
+    def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
+        """Gone when the chain knows no such grant; a chain that doesn't answer changes nothing."""
+        from node_image.hub.chain import Chain, ChainAway  # noqa: PLC0415
+
+        try:
+            there = Chain(props["rpc"]).grant_key(props["contract"], id_) is not None
+        except ChainAway:
+            there = True
+        return dynamic.ReadResult(id_, props) if there else dynamic.ReadResult("", {})
+
+    def diff(self, _id: str, old: dict[str, Any], new: dict[str, Any]) -> dynamic.DiffResult:
+        """A lease is for ever; other leases are another grant, in another epoch."""
+        replaces = [key for key in ("grant", "contract") if old.get(key) != new.get(key)]
+        return dynamic.DiffResult(changes=bool(replaces), replaces=replaces, delete_before_replace=True)
+
+    def delete(self, _id: str, _props: dict[str, Any]) -> None:
+        """Leases end by close-out or redeem-by, never by forgetting them here."""
+
+
+def _open(rpc: str, contract: str, grant: GrantAnnouncement) -> None:
+    from node_image.hub.chain import Chain, ChainRefused  # noqa: PLC0415  web3 is heavy
+
+    leases = [msgspec.structs.asdict(one) for one in grant.leases]
+    try:
+        Chain(rpc).open_grant(keys.operator_key(), contract, grant.grant_id, grant.key, leases)
+    except ChainRefused as fault:
+        raise EdgedropError(
+            f"the chain opened no lease for {grant.node}: {fault}",
+            "where its key went with its old box, the old lease holds until it is closed out; on a development chain "
+            "begin anew: edgedrop down --all",
+        ) from fault
+
+
+def _tell(bus: str, grant: GrantAnnouncement) -> None:
+    owner = keys.owner_pem()
+    announce(bus, f"drop.{grant.drop}.grant.{grant.node}", announcement.sign(grant, owner))
+    held = lease.LeaseDocument(1, grant.drop, grant.node, grant.epoch, grant.grant_id, grant.key, grant.leases)
+    announce(bus, f"lease.{grant.drop}.{grant.node}", lease.sign(held, owner))
+
+
+class Grant(dynamic.Resource, module="edgedrop", name="Grant"):
+    """One grant with its lease in each tier; `key` is its signer's address."""
+
+    key: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        plan: DropPlan,
+        node: Node,
+        host: Host,
+        *,
+        rpc: str,
+        bus: str,
+        contract: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        props = {
+            "rpc": rpc,
+            "bus": bus,
+            "contract": contract,
+            "stack": host.stack,
+            "node": host.node,
+            "ssh": host.url,
+            "grant": msgspec.json.encode(_planned(plan, node)).decode(),
+            "urn": urn_of(self, name, opts),
+            "key": None,
+        }
+        super().__init__(GrantProvider(), name, props, opts)
+
+
+def _planned(plan: DropPlan, node: Node) -> GrantAnnouncement:
+    leases = tuple(
+        lease.Lease(held.tier, held.start, held.quota, held.not_before, held.redeem_by) for held in node.leases
+    )
+    return GrantAnnouncement(1, plan.drop, node.name, node.geo, node.epoch, node.grant_id, "", leases)

@@ -1,0 +1,59 @@
+"""What a node is told: the same input gives the same digests, and its variables carry no secret."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from infra import keys
+from infra.home import place, write_private
+from infra.node_settings import NodeSettings, digest_of, hostvars, node_settings
+from infra.ops.drops import open_drop, plan_of_file
+from infra.plan import plan_lab
+from infra.release import Release
+from node_image.spec import node_file
+
+RELEASE = Release(1, {service: f"edgedrop/{service}@sha256:{'a' * 64}" for service in node_file().containers})
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEDROP_HOME", str(tmp_path))
+
+
+def settings() -> NodeSettings:
+    path, file = open_drop("harbour-lights")
+    plan = plan_of_file(path, file, stack="harbour-lights", slot=17)
+    write_private(place("drops", plan.drop, "content.zip"), b"content")
+    return node_settings(plan, plan.nodes[0], plan.stack, plan_lab(16), RELEASE)
+
+
+def test_the_same_node_is_told_the_same() -> None:
+    assert settings().told() == settings().told()
+
+
+def test_each_file_is_told_by_its_digest_and_lies_in_the_folder() -> None:
+    made = settings()
+    assert set(made.files) == {"nats.conf", "drop.json", "content.zip"}
+    assert {path.name for path in made.folder.iterdir()} == set(made.files)
+    assert {f"file {name}" for name in made.files} <= set(made.told())
+
+
+def test_no_variable_holds_the_bus_secret() -> None:
+    made = settings()
+    told = json.dumps(hostvars(made.host, made.shared(), made.folder))
+    assert keys.bus_secret() in (made.folder / "nats.conf").read_text()
+    assert keys.bus_secret() not in told
+
+
+def test_a_folders_digest_changes_with_a_name_and_with_a_content_but_not_with_byte_code(tmp_path: Path) -> None:
+    folder = tmp_path / "roles"
+    folder.mkdir()
+    (folder / "main.yml").write_text("a")
+    before = digest_of(folder)
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "x.pyc").write_text("b")
+    (folder / ".cache").write_text("c")
+    assert digest_of(folder) == before
+    (folder / "main.yml").write_text("d")
+    assert digest_of(folder) != before

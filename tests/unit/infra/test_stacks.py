@@ -1,0 +1,58 @@
+"""What a machine knows of its stacks: kept once, told in the order of standing up."""
+
+from pathlib import Path
+
+import pytest
+
+from infra import stacks
+from infra.errors import BadUsage, StackNotUp
+from infra.ops.targets import known_stacks
+from infra.stacks import Stack
+
+LAB = Stack("lab", "lab", 16)
+DROP = Stack("lights", "drop", 17, "lab", "lights", "lights.yaml", "lights", split=True)
+QUAY = Stack("lights.quay", "geography", 17, "lab", "lights", "lights.yaml", "lights", "quay", split=True)
+
+
+@pytest.fixture(autouse=True)
+def _three_stacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEDROP_HOME", str(tmp_path))
+    for stack in (QUAY, DROP, LAB):
+        stacks.save(stack)
+
+
+def test_a_stack_is_read_as_it_was_kept() -> None:
+    assert stacks.load("lights.quay") == QUAY
+    assert stacks.drops() == ("lights",)
+    assert stacks.of_drop("lights") == (DROP, QUAY)
+
+
+def test_one_that_nobody_brought_up_says_what_to_type() -> None:
+    with pytest.raises(StackNotUp) as told:
+        stacks.load("other")
+    assert told.value.hint == "type: edgedrop up other"
+
+
+def test_all_go_down_the_other_way_round() -> None:
+    assert stacks.known() == (LAB, DROP, QUAY)
+    assert known_stacks([], every=True) == (QUAY, DROP, LAB)
+
+
+def test_a_split_drop_takes_its_geographies_with_it() -> None:
+    assert known_stacks(["lights"], every=False) == (QUAY, DROP)
+
+
+def test_a_lab_that_is_used_stays() -> None:
+    with pytest.raises(BadUsage, match="still uses lab"):
+        known_stacks(["lab"], every=False)
+
+
+def test_names_or_all_but_not_both_and_not_neither() -> None:
+    for names, every in (([], False), (["lab"], True)):
+        with pytest.raises(BadUsage, match="one of the two"):
+            known_stacks(names, every=every)
+
+
+def test_an_unknown_name_is_named() -> None:
+    with pytest.raises(BadUsage, match="no stack other"):
+        known_stacks(["other", "lights"], every=False)
