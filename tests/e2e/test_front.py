@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -19,12 +19,12 @@ import httpx
 import pytest
 
 from node_image.front.config import FrontNode, FrontOptions, render
+from tests.e2e.box import image
+from tests.e2e.standing import docker, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HAPROXY = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin")
-IMAGE = "edgedrop/front"
 TINY = Path(__file__).with_name("tiny_node.py")
 
 
@@ -34,17 +34,12 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def start_haproxy(folder: Path) -> subprocess.Popen[bytes]:
-    """The machine's HAProxy where there is one, else the image's."""
-    if HAPROXY:
-        command = [HAPROXY, "-db", "-f", str(folder / "haproxy.cfg")]
-    elif shutil.which("docker"):
-        mount = f"{folder}:{folder}"
-        run = ["docker", "run", "--rm", "--network=host", "--user=0", "-v", mount, "--entrypoint=haproxy", IMAGE]
-        command = [*run, "-db", "-f", str(folder / "haproxy.cfg")]
-    else:
-        pytest.skip("neither haproxy nor docker here")
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+def start_haproxy(folder: Path, run: str) -> None:
+    """The front's own image, on this machine's loopback."""
+    label = ("--label", f"edgedrop.stack={run}")
+    settings = ("--network", "host", "--user", "0", "-v", f"{folder}:{folder}", "--entrypoint", "haproxy")
+    config = str(folder / "haproxy.cfg")
+    docker("run", "-d", "--name", run, *label, *settings, image("front")["id"], "-db", "-f", config)
 
 
 @dataclass
@@ -78,15 +73,17 @@ def site(tmp_path: Path) -> Iterator[Site]:
     claims, stats = free_port(), free_port()
     options = FrontOptions(f"127.0.0.1:{claims}", f"127.0.0.1:{stats}", str(tmp_path / "admin.sock"))
     (tmp_path / "haproxy.cfg").write_text(render("quay", places, options))
-    proxy = start_haproxy(tmp_path)
+    run = f"front-{uuid.uuid4().hex[:6]}"
     try:
+        start_haproxy(tmp_path, run)
         wait_ready(f"http://127.0.0.1:{stats}/readyz")
         for port in ports.values():
             wait_ready(f"http://127.0.0.1:{port}/readyz")
         time.sleep(0.6)  # two checks of each node, so that both are known as up
         yield Site(f"http://127.0.0.1:{claims}", f"http://127.0.0.1:{stats}", nodes, ports)
     finally:
-        for process in (proxy, *nodes.values()):
+        sweep(run)
+        for process in nodes.values():
             process.kill()
             process.wait()
 

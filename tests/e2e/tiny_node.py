@@ -10,6 +10,7 @@ from typing import ClassVar
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one write, as a mint's uvloop sends them
     name = ""
     claims: ClassVar[dict[str, str]] = {}
 

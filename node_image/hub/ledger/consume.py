@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 from nats.aio.msg import Msg
-from nats.errors import TimeoutError as NothingCame
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from sqlalchemy import Connection, Engine
@@ -99,7 +98,7 @@ async def _messages(stream: JetStreamContext, name: str, subject: str, durable: 
     while True:
         try:
             batch = await consumer.fetch(MAX_OPEN, timeout=FETCH_S)
-        except NothingCame:
+        except TimeoutError:  # nats-py raises its own, a subclass, or the plain one
             continue
         for message in batch:
             yield message
