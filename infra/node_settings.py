@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -37,9 +37,8 @@ class NodeSettings:
     files: Mapping[str, str]
 
     def shared(self) -> dict[str, Any]:
-        """The host's variables that mean the same on every machine: what the stack's outputs carry."""
-        containers = [msgspec.to_builtins(one) | {"binds": one.binds} for one in self.containers]
-        return {"edgedrop_containers": containers, "edgedrop_registry": self.registry}
+        """The host's variables that mean the same on every machine."""
+        return shared_vars(self.containers, self.registry)
 
     def told(self) -> dict[str, str]:
         """What is wanted of the node, as digests that the node remembers; a changed one is played anew."""
@@ -49,6 +48,12 @@ class NodeSettings:
             "settings": _digest(json.dumps(self.shared(), sort_keys=True).encode()),
             **{f"file {name}": digest for name, digest in sorted(self.files.items())},
         }
+
+
+def shared_vars(containers: Sequence[Container], registry: str) -> dict[str, Any]:
+    """What runs on a node and where its images come from, as the roles read it."""
+    told = [msgspec.to_builtins(one) | {"binds": one.binds} for one in containers]
+    return {"edgedrop_containers": told, "edgedrop_registry": registry}
 
 
 def hostvars(host: Host, shared: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from infra.errors import EdgedropError, MissingTool, StackNotUp
 from infra.home import ROOT, cache, home, place, write_private
 
 READ_S = 60
+PLAIN = ("--non-interactive", "--suppress-progress")
 
 
 def environment() -> dict[str, str]:
@@ -24,6 +25,7 @@ def environment() -> dict[str, str]:
         "PATH": f"{ROOT / '.venv' / 'bin'}:{cache() / 'bin'}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
         "EDGEDROP_HOME": str(home()),
+        "ANSIBLE_CONFIG": str(ROOT / "playbooks" / "ansible.cfg"),
         "GRPC_ENABLE_FORK_SUPPORT": "0",  # dynamic providers start ansible: gRPC would warn of each fork
         "PULUMI_BACKEND_URL": os.environ.get("PULUMI_BACKEND_URL") or f"file://{backend}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(_passphrase()),
@@ -41,12 +43,13 @@ def _passphrase() -> Path:
 def run(*arguments: str, stack: str | None = None, prefix: str = "") -> int:
     """Run `pulumi` with its output on our stderr; Ctrl-C reaches it as it would by hand. The exit code.
 
-    `prefix` stands before each line, where several stacks are brought up side by side.
+    A person at a terminal gets Pulumi's own live tree. `prefix` stands before each line where several stacks are
+    brought up side by side.
     """
+    live = not prefix and sys.stderr.isatty()
+    command = [*_command(arguments, stack), *(() if live else PLAIN)]
     told = subprocess.PIPE if prefix else sys.stderr
-    with subprocess.Popen(
-        _command(arguments, stack), cwd=ROOT, env=os.environ | environment(), stdout=told, text=True
-    ) as process:
+    with subprocess.Popen(command, cwd=ROOT, env=os.environ | environment(), stdout=told, text=True) as process:
         while True:
             try:
                 for line in process.stdout or ():
@@ -58,7 +61,7 @@ def run(*arguments: str, stack: str | None = None, prefix: str = "") -> int:
 
 def read(*arguments: str, stack: str | None = None) -> str:
     """Run `pulumi` quietly and give what it printed; an EdgedropError with its last words where it failed."""
-    command = _command(arguments, stack)
+    command = [*_command(arguments, stack), "--non-interactive"]
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | environment(), capture_output=True, text=True, timeout=READ_S, check=False
     )
@@ -94,4 +97,4 @@ def _command(arguments: tuple[str, ...], stack: str | None) -> list[str]:
     binary = next((Path(folder) / "pulumi" for folder in tools if (Path(folder) / "pulumi").exists()), None)
     if binary is None:
         raise MissingTool("pulumi is not on this machine", "type: make setup")
-    return [str(binary), *arguments, "--non-interactive", *(("--stack", stack) if stack else ())]
+    return [str(binary), *arguments, *(("--stack", stack) if stack else ())]

@@ -1,0 +1,46 @@
+"""Ansible's inventory from a stack's outputs, as a golden file; which stack, when nobody named one."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from infra.errors import BadUsage
+from infra.stacks import Stack
+from inventory.edgedrop import chosen_stack, inventory
+from node_image.spec import node_file
+
+GOLDEN = Path(__file__).with_name("inventory.json")
+OUTPUTS = {
+    "registry": "10.16.0.3:5000",
+    "images": {service: f"10.16.0.3:5000/edgedrop/{service}@sha256:{'a' * 64}" for service in node_file().containers},
+    "nodes": {
+        "quay-appliance1": {"geo": "quay", "kind": "appliance", "ssh": "ssh://root@10.17.1.10:22", "host_key": "k"},
+        "quay-spare1": {"geo": "quay", "kind": "spare", "ssh": "ssh://ops@10.17.1.11:2222", "host_key": "k"},
+    },
+}
+LAB = Stack("lab", "lab", 16)
+LIGHTS = Stack("lights", "drop", 17, "lab", "lights", "f", "lights")
+SPLIT = Stack("big", "drop", 18, "lab", "big", "f", "big", split=True)
+QUAY = Stack("big.quay", "geography", 18, "lab", "big", "f", "big", "quay", split=True)
+
+
+def test_the_inventory_is_the_golden_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEDROP_HOME", str(tmp_path))
+    made = json.dumps(inventory("lights", OUTPUTS), indent=1).replace(str(tmp_path), "HOME") + "\n"
+    assert made == GOLDEN.read_text(), "if the change is meant, write the new one over inventory.json"
+
+
+def test_the_only_stack_with_nodes_is_taken() -> None:
+    assert chosen_stack(None, (LAB, LIGHTS)) == "lights"
+    assert chosen_stack(None, (LAB, SPLIT, QUAY)) == "big.quay"
+
+
+@pytest.mark.parametrize("known", [(LAB,), (LAB, LIGHTS, SPLIT, QUAY)])
+def test_none_or_several_is_an_error_that_names_them(known: tuple[Stack, ...]) -> None:
+    with pytest.raises(BadUsage, match=r"which one\?"):
+        chosen_stack(None, known)
+
+
+def test_a_named_one_is_taken() -> None:
+    assert chosen_stack("big.quay", (LAB, LIGHTS, SPLIT, QUAY)) == "big.quay"
