@@ -18,8 +18,11 @@ setup: ## bring this machine to a working state (a no-op the second time)
 images: setup ## build the images that changed
 	@python -m node_image.build
 
-up: images ## stand the lab up
-	@edgedrop up lab --yes
+demo: images ## stand lab and drop up, sell, kill an appliance, show that nothing was lost
+	@edgedrop demo
+
+up: images ## stand lab and drop up (or mend them)
+	@edgedrop up lab harbour-lights --yes
 
 down: setup ## take every stack of this machine away
 	@edgedrop down --all --yes
@@ -52,4 +55,4 @@ else \
 fi
 endef
 
-.PHONY: help setup images up down lint check test bench chaos
+.PHONY: help setup images demo up down lint check test bench chaos

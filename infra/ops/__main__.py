@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from infra.errors import EdgedropError
+from infra.ops.demo import demo
 from infra.ops.doctor import doctor
 from infra.ops.down import down
 from infra.ops.env import env
@@ -27,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (plan, up, down, status, heal, verify, doctor, env):
+for command in (plan, up, down, demo, status, heal, verify, doctor, env):
     app.command()(command)
 app.add_typer(manifest_app, name="manifest")
 

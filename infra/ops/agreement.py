@@ -24,6 +24,7 @@ class NodeSaid(msgspec.Struct, frozen=True):
     head: str = ""
     journal_seq: int | None = None
     issued: Mapping[str, int] = msgspec.field(default_factory=dict)
+    left: Mapping[int, int] = msgspec.field(default_factory=dict)  # tokens by tier
     p50_ms: float | None = None
     p99_ms: float | None = None
 

@@ -65,7 +65,7 @@ def _stand_up(stack: Stack, *, alone: bool) -> None:
     dead = dead_spares(stack.name) if stack.kind != "lab" else []
     for spare in dead:
         say(f"[bold yellow]{stack.name}: {spare} does not answer and is left out; all others are brought up[/]")
-    words = ("up", "--yes", "--skip-preview", *exclusions(dead))
+    words = ("up", "--yes", "--skip-preview", "--suppress-outputs", *exclusions(dead))
     code = pulumi_cli.run(*words, stack=stack.name, prefix="" if alone else f"{stack.name}  ")
     if code != 0:
         raise EdgedropError(f"pulumi up of {stack.name} ended with {code}", f"type: edgedrop heal {stack.name}")
