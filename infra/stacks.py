@@ -35,10 +35,16 @@ def save(stack: Stack) -> None:
 
 def load(name: str) -> Stack:
     """What the stack is, or StackNotUp where nobody has said so yet."""
-    path = _path(name)
-    if not path.exists():
+    found = find(name)
+    if found is None:
         raise StackNotUp(f"stack {name} was never brought up from this machine", f"type: edgedrop up {name}")
-    return msgspec.json.decode(path.read_bytes(), type=Stack)
+    return found
+
+
+def find(name: str) -> Stack | None:
+    """What the stack is, None where nobody has said so yet."""
+    path = _path(name)
+    return msgspec.json.decode(path.read_bytes(), type=Stack) if path.exists() else None
 
 
 def known() -> tuple[Stack, ...]:

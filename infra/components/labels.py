@@ -1,11 +1,10 @@
-"""Names and labels: everything made on an engine is found again by them."""
+"""The labels of what Pulumi declares, in the form of each kind of resource."""
 
 from __future__ import annotations
 
 import pulumi_docker as docker
 
-STACK_LABEL = "edgedrop.stack"
-ROLE_LABEL = "edgedrop.role"
+from infra.labels import ROLE_LABEL, STACK_LABEL
 
 
 def container_labels(stack: str, role: str) -> list[docker.ContainerLabelArgs]:

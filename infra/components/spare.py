@@ -46,7 +46,9 @@ class Spare(pulumi.ComponentResource):
 
     def _volume(self, volume: str) -> docker.Volume:
         labels = volume_labels(self._settings.host.stack, volume)
-        return docker.Volume(f"{self._name}-{volume}", name=volume, labels=labels, opts=self._inside())
+        adopted = self._box.container is None  # its journal and its key are not ours to throw away
+        opts = self._inside(retain_on_delete=adopted)
+        return docker.Volume(f"{self._name}-{volume}", name=volume, labels=labels, opts=opts)
 
     def _container(self, one: Container) -> docker.Container:
         image = docker.RemoteImage(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Annotated
 
 import typer
@@ -16,11 +15,11 @@ from rich.table import Table
 
 from infra import stacks
 from infra.errors import EdgedropError, StackNotUp, Unreachable
-from infra.ops import pulumi_cli, status
+from infra.ops import pulumi_cli, sales, status
 from infra.ops.agreement import Report
 from infra.ops.claimant import Buyer, Got
 from infra.ops.collect import CHAIN_PORT, collect
-from infra.ops.output import answer, say
+from infra.ops.output import answer, say, tell
 from infra.ops.selling import Stock, sell, seller, share
 from infra.ops.targets import resolve
 from infra.ops.up import bring_up
@@ -30,7 +29,7 @@ from node_image.hub.chain import Chain
 from node_image.hub.redemption import MAX_ITEMS
 
 CLAIMS = 32
-PER_SECOND = 20.0
+PER_SECOND = 8.0
 AGREE_S = 90.0
 POLL_S = 0.5
 
@@ -53,25 +52,31 @@ class Show:
 
 def demo(
     drop: Annotated[str, typer.Argument(help="The drop.")] = "harbour-lights",
-    lab: Annotated[str, typer.Option(help="The lab's stack.")] = LAB,
+    lab: Annotated[str, typer.Option(help="The lab's stack, brought up along with it.")] = LAB,
     file: Annotated[str | None, typer.Option(help="The drop file, where it isn't inventory/drops/<drop>.yaml.")] = None,
     claims: Annotated[int, typer.Option(min=2, help="How many claims.")] = CLAIMS,
+    per_second: Annotated[float, typer.Option(min=0.1, max=500, help="How many of them a second.")] = PER_SECOND,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
 ) -> None:
     """Stand a drop up, sell on it, kill an appliance while claims run, and show that nothing was lost."""
     show = Show()
     with show.step("stand up lab and drop"):
         bring_up(resolve([lab, drop], lab=lab, file=file))
     plan, hub = status.places(stacks.load(drop))
-    _sell(show, plan, hub, claims)
+    _sell(show, plan, hub, claims, per_second)
     _settle(show, plan, hub)
     victim = _victim(plan)
     with show.step(f"{victim.name} is switched on again; journal = ledger = chain"):
         _docker("start", _container(plan, victim))
         report = _agreed(drop)
-    _close(show, report)
+    if as_json:
+        _tell(show, report)
+    else:
+        _close(show, report)
+    _judge(show, report)
 
 
-def _sell(show: Show, plan: DropPlan, hub: HubAddresses, claims: int) -> None:
+def _sell(show: Show, plan: DropPlan, hub: HubAddresses, claims: int, per_second: float) -> None:
     """Two waves; in the midst of the second one the first appliance dies."""
     fronts: Mapping[str, str] = pulumi_cli.outputs(plan.stack)["fronts"]
     buyer, stock, victim = _buyer(plan, hub), _stock(plan, hub), _victim(plan)
@@ -84,10 +89,10 @@ def _sell(show: Show, plan: DropPlan, hub: HubAddresses, claims: int) -> None:
     if len(first) + len(second) < claims:
         say(f"only {len(first) + len(second)} tokens are left to sell here; for a fresh drop: make down, make demo")
     with show.step(f"{len(first)} claims over {len(fronts)} geographies"):
-        show.got += sell(buyer, fronts, first, per_second=PER_SECOND)
+        show.got += sell(buyer, fronts, first, per_second=per_second)
     with show.step(f"{len(second)} more, and {victim.name} is killed in their midst"):
         show.got += sell(
-            buyer, fronts, second, per_second=PER_SECOND, midway=lambda: _docker("kill", _container(plan, victim))
+            buyer, fronts, second, per_second=per_second, midway=lambda: _docker("kill", _container(plan, victim))
         )
 
 
@@ -122,11 +127,26 @@ def _agreed(drop: str) -> Report:
 
 def _close(show: Show, report: Report) -> None:
     """What a person came for: buyers, drop, time."""
-    answer("", _buyers(show.got), "", status.table(report), "", _times(show.steps))
+    answer("", sales.table(sales.sales(show.got)), "", status.table(report), "", _times(show.steps))
     fronts = pulumi_cli.outputs(report.stack)["fronts"]
     for geo in report.geographies:
         answer(f"claim page of {geo.title}: {fronts[geo.geography]}")
     answer("next: [bold]edgedrop status[/] (the table at any time), [bold]make down[/] (takes everything away)")
+
+
+def _tell(show: Show, report: Report) -> None:
+    """The same for machines."""
+    tell(
+        {
+            "sales": [asdict(one) for one in sales.sales(show.got)],
+            "report": status.as_data(report),
+            "seconds": dict(show.steps),
+        }
+    )
+
+
+def _judge(show: Show, report: Report) -> None:
+    """The demo's promise: no buyer sees a failure."""
     failed = [got for got in show.got if got.failures]
     if failed:
         lost = sum(got.voucher is None for got in failed)
@@ -134,27 +154,6 @@ def _close(show: Show, report: Report) -> None:
             f"{len(failed)} buyers saw a failure, {lost} of them got no voucher; the first: {failed[0].failures[0]}",
             f"type: edgedrop status {report.stack}",
         )
-
-
-def _buyers(got: list[Got]) -> Table:
-    made = Table(title="what buyers saw", title_justify="left")
-    made.add_column("geography", no_wrap=True)
-    for heading in ("claims", "failed", "lost", "p50 ms", "p99 ms"):
-        made.add_column(heading, justify="right", no_wrap=True)
-    made.add_column("answered by")
-    for name in dict.fromkeys(one.geography for one in got):
-        here = [one for one in got if one.geography == name]
-        counts = (len(here), sum(bool(one.failures) for one in here), sum(one.voucher is None for one in here))
-        nodes = Counter(one.node for one in here)
-        by_whom = ", ".join(f"{node} {count}" for node, count in nodes.most_common())
-        made.add_row(name, *map(str, counts), _percentile(here, 50), _percentile(here, 99), by_whom)
-    return made
-
-
-def _percentile(got: list[Got], percent: int) -> str:
-    """Nearest rank: the time of a real claim."""
-    times = sorted(one.milliseconds for one in got)
-    return f"{times[-(-len(times) * percent // 100) - 1]:.1f}"
 
 
 def _times(steps: list[tuple[str, float]]) -> Table:

@@ -51,5 +51,6 @@ def _forget(stack: Stack) -> None:
     for folder in ("nodes", "known_hosts"):
         shutil.rmtree(home() / folder / stack.name, ignore_errors=True)
     (home() / "releases" / "current" / stack.name).unlink(missing_ok=True)
+    pulumi_cli.forget(stack.name)
     stacks.forget(stack.name)
     slots.give_back(stack.name)

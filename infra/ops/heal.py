@@ -13,9 +13,9 @@ from typing import Annotated, Any
 
 import typer
 
-from infra.components.labels import STACK_LABEL
 from infra.errors import StackLocked
 from infra.home import home
+from infra.labels import STACK_LABEL
 from infra.ops import pulumi_cli
 from infra.ops.output import confirm, say
 
@@ -81,7 +81,8 @@ def mend(stack: str, *, gone: bool = False) -> None:
     for pid in ills.orphans:
         _end(pid)
     for lock in ills.locks:
-        lock.unlink(missing_ok=True)
+        for file in (lock, lock.with_name(f"{lock.name}.attrs")):  # the file backend writes two
+            file.unlink(missing_ok=True)
     if ills.cut_state:
         restore(checkpoint(stack))
     if find(stack, gone=gone).pending:

@@ -16,12 +16,12 @@ from infra.spec import DropFile
 from node_image.protocol import manifest
 from node_image.protocol.errors import ProtocolError
 
-manifest_app = typer.Typer(help="The drop's tokens and the fingerprints of their files.", no_args_is_help=True)
+app = typer.Typer(help="The drop's tokens and the fingerprints of their files.", no_args_is_help=True)
 Drop = Annotated[str, typer.Argument(help="A name from inventory/drops, or a drop file's path.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON on stdout.")]
 
 
-@manifest_app.command()
+@app.command()
 def build(drop: Drop, as_json: AsJson = False) -> None:
     """Fingerprint every asset; writes manifest.json to the state folder, signs nothing."""
     path, file = open_drop(drop)
@@ -31,14 +31,14 @@ def build(drop: Drop, as_json: AsJson = False) -> None:
     _report(made, target, as_json=as_json)
 
 
-@manifest_app.command()
+@app.command()
 def sign(drop: Drop, as_json: AsJson = False) -> None:
     """Build it, sign it with the owner's key, and put manifest and assets into content.zip."""
     path, file = open_drop(drop)
     _report(make_content(path, file), place("drops", file.spec.name, "content.zip"), as_json=as_json)
 
 
-@manifest_app.command("verify")
+@app.command("verify")
 def verify_manifest(drop: Drop, as_json: AsJson = False) -> None:
     """Check the signed manifest: the owner's signature, and every asset as it lies beside the drop file."""
     path, file = open_drop(drop)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,15 @@ def export(stack: str) -> dict[str, Any]:
     """The stack's state, secrets still encrypted."""
     state: dict[str, Any] = json.loads(read("stack", "export", stack=stack))
     return state
+
+
+def forget(stack: str) -> None:
+    """Sweep what the file backend keeps of a stack that was removed: copies of its state, history, lock folder."""
+    backend = home() / "pulumi" / ".pulumi"
+    for kind in ("stacks", "history", "backups", "locks/organization"):
+        folder = backend / kind / "edgedrop"
+        for path in (folder / stack, *folder.glob(f"{stack}.json*")):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def outputs(stack: str) -> dict[str, Any]:

@@ -66,9 +66,8 @@ def show(report: Report) -> None:
 
 def table(report: Report) -> Table:
     """A line a geography; the last column is what counts."""
-    made = Table(
-        title=f"{report.drop} ({report.stack})", title_justify="left", caption="agree: journal = ledger = chain"
-    )
+    title = report.drop if report.drop == report.stack else f"{report.drop} ({report.stack})"
+    made = Table(title=title, title_justify="left", caption="agree: journal = ledger = chain")
     made.add_column("geography", no_wrap=True)
     for heading in RIGHT:
         made.add_column(heading, justify="right", no_wrap=True)

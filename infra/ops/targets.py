@@ -16,22 +16,53 @@ from infra.stacks import LAB, Stack
 ANSWER_S = 10
 
 
-def resolve(names: list[str], *, lab: str = LAB, file: str | None = None, split: bool = False) -> tuple[Stack, ...]:
-    """The stacks in the order of standing up; what they stand for is kept, so that a bare `pulumi up` finds it."""
-    found = tuple(stack for name in names for stack in _stacks(name, lab, file, split=split))
+def resolve(
+    names: list[str], *, lab: str | None = None, file: str | None = None, split: bool | None = None
+) -> tuple[Stack, ...]:
+    """The stacks in the order of standing up; what they stand for is kept, so that a bare `pulumi up` finds it.
+
+    A stack that stands already keeps its lab, file and form: who mends it need not say them again.
+    """
+    drops_first = sorted(names, key=lambda name: _is_lab(name, lab))  # a faulty file stops us before anything is kept
+    found = tuple(stack for name in drops_first for stack in _stacks(name, lab, file, split=split))
     for stack in found:
         stacks.save(stack)
     return tuple(sorted(found, key=lambda stack: stacks.RANK.index(stack.kind)))
 
 
-def _stacks(name: str, lab: str, file: str | None, *, split: bool) -> list[Stack]:
-    if name in (LAB, lab) or name.startswith(f"{LAB}-"):
+def _stacks(name: str, lab: str | None, file: str | None, *, split: bool | None) -> list[Stack]:
+    if _is_lab(name, lab):
         return [Stack(name, "lab", _slot(name))]
-    path, found = open_drop(file or _file_of(name))
-    where = str(path.resolve())
-    whole = Stack(name, "drop", _slot(name), lab, found.spec.name, where, name, split=split)
-    parts = found.spec.geographies if split else ()
-    return [whole, *(_geography(whole, geo.name) for geo in parts)]
+    held = stacks.find(name)
+    if held:
+        _same(held, lab, split=split)
+    path, found = open_drop(file or (held.drop_file if held else _file_of(name)))
+    whole = Stack(
+        name=name,
+        kind="drop",
+        slot=_slot(name),
+        lab=held.lab if held else lab or LAB,
+        drop=found.spec.name,
+        drop_file=str(path.resolve()),
+        drop_stack=name,
+        split=held.split if held else bool(split),
+    )
+    return [whole, *(_geography(whole, geo.name) for geo in (found.spec.geographies if whole.split else ()))]
+
+
+def _is_lab(name: str, lab: str | None) -> bool:
+    return name in (LAB, lab) or name.startswith(f"{LAB}-")
+
+
+def _same(held: Stack, lab: str | None, *, split: bool | None) -> None:
+    """What can't be changed while it stands."""
+    if held.kind != "drop":
+        raise BadUsage(f"{held.name} is a part of {held.drop_stack}", f"type: edgedrop up {held.drop_stack}")
+    if lab not in (None, held.lab):
+        raise BadUsage(f"--lab: {held.name} stands in {held.lab}", f"first: edgedrop down {held.name}")
+    if split not in (None, held.split):
+        form = "a stack for each geography" if held.split else "one stack"
+        raise BadUsage(f"--split: {held.name} stands as {form}", f"first: edgedrop down {held.name}")
 
 
 def _geography(whole: Stack, geo: str) -> Stack:

@@ -14,16 +14,21 @@ from infra.ops.dead_nodes import dead_spares, exclusions
 from infra.ops.output import confirm, say
 from infra.ops.prepare import image_ids, prepare_drop, prepare_home, publish_release
 from infra.ops.targets import resolve
-from infra.stacks import LAB, RANK, Stack
+from infra.stacks import RANK, Stack
 
 SIDE_BY_SIDE = 4
 
 
 def up(
     names: Annotated[list[str], typer.Argument(help="Stacks: `lab`, or a drop's name.")],
-    lab: Annotated[str, typer.Option(help="The lab's stack that the drop uses.")] = LAB,
+    lab: Annotated[
+        str | None, typer.Option(help="The lab's stack that the drop uses; `lab` where none is named.")
+    ] = None,
     file: Annotated[str | None, typer.Option(help="The drop file, where it isn't inventory/drops/<drop>.yaml.")] = None,
-    split: Annotated[bool, typer.Option("--split", help="A stack for each geography (large drops).")] = False,
+    split: Annotated[
+        bool | None,
+        typer.Option("--split/--whole", help="A stack for each geography (large drops).", show_default=False),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
 ) -> None:
     """Stand up (or mend) labs and drops: labs first."""

@@ -58,7 +58,7 @@ class _Told:
     def hear(self, event: dict[str, Any]) -> bool:
         """True, so that the runner keeps its own record; never blocks."""
         data = event.get("event_data") or {}
-        if event.get("event") == "playbook_on_task_start":
+        if event.get("event") == "playbook_on_task_start" and not str(data.get("task")).startswith("Validating "):
             self._say(f"{time.monotonic() - self._begun:3.0f} s  {data.get('role', '')}: {data.get('task', '')}")
         elif event.get("event") in ("runner_on_failed", "runner_on_unreachable") and not data.get("ignore_errors"):
             told = (data.get("res") or {}).get("msg") or "it said nothing"

@@ -1,9 +1,10 @@
-"""A lab of the test file's own, stood up by the real command and taken away whatever happens."""
+"""Labs of the tests' own, stood up by the real command and taken away whatever happens."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,21 +14,44 @@ from infra.plan.model import HubAddresses
 from tests.e2e.standing import Standing, sweep
 
 
-@pytest.fixture(scope="module")
-def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
-    """A lab of this test's own."""
-    made = Standing(uuid.uuid4().hex[:6], tmp_path_factory.mktemp("home"))
+def stood_up(home: Path) -> Iterator[Standing]:
+    """A lab, then what a test does with it, then nothing."""
+    made = Standing(uuid.uuid4().hex[:6], home)
     try:
         made.edgedrop("up", made.lab, "--yes")
         yield made
     finally:
         made.edgedrop("down", "--all", "--yes", check=False)
-        sweep(made.lab)
+        for stack in (made.drop, made.lab):
+            sweep(stack)
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+    """A lab of the test file's own, which it may break."""
+    yield from stood_up(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+    """One lab for all test files that bring drops up in it and leave the lab as it is."""
+    yield from stood_up(tmp_path_factory.mktemp("shared"))
 
 
 @pytest.fixture(scope="module")
 def hub(standing: Standing) -> HubAddresses:
-    """Where its services are."""
+    """Where the own lab's services are."""
+    return hub_of(standing)
+
+
+@pytest.fixture(scope="session")
+def shared_hub(shared: Standing) -> HubAddresses:
+    """Where the shared lab's services are."""
+    return hub_of(shared)
+
+
+def hub_of(standing: Standing) -> HubAddresses:
+    """By the lab's slot."""
     slot = int((standing.home / "slots" / standing.lab).read_text())
     assert slots.FIRST <= slot <= slots.LAST
     return plan_lab(slot)

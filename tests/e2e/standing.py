@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -28,6 +29,11 @@ class Standing:
         return f"lab-{self.run}"
 
     @property
+    def drop(self) -> str:
+        """The stack of the drop that the project shows itself with."""
+        return f"harbour-lights-{self.run}"
+
+    @property
     def env(self) -> dict[str, str]:
         """The environment of every command of the run."""
         return os.environ | {"EDGEDROP_HOME": str(self.home), "NO_COLOR": "1", "COLUMNS": "160"}
@@ -36,11 +42,22 @@ class Standing:
         """Run the CLI as a person would."""
         return self._run([sys.executable, "-m", "infra.ops", *arguments], self.env, check=check)
 
-    def pulumi(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """A bare `pulumi` on the lab's stack, set up as `edgedrop env` says."""
+    def pulumi(self, *arguments: str, stack: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """A bare `pulumi` on a stack (the lab's where none is named), set up as `edgedrop env` says."""
+        return self.set_up("pulumi", *arguments, "--non-interactive", "--stack", stack or self.lab, check=check)
+
+    def runbook(self, page: str, stack: str | None = None) -> list[subprocess.CompletedProcess[str]]:
+        """Type what docs/runbooks/<page>.md says, with this run's drop for `harbour-lights`; each ends well."""
+        text = (ROOT / "docs" / "runbooks" / f"{page}.md").read_text()
+        blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+        lines = [line.replace("harbour-lights", stack or self.drop) for block in blocks for line in block.splitlines()]
+        assert lines, page
+        return [self.set_up("bash", "-c", line) for line in lines]
+
+    def set_up(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """A command in a shell that has taken what `edgedrop env` says."""
         exports = self.edgedrop("env").stdout
-        words = ["bash", "-c", f'{exports}\nexec pulumi "$@" --non-interactive --stack {self.lab}', "pulumi"]
-        return self._run([*words, *arguments], self.env, check=check)
+        return self._run(["bash", "-c", f'{exports}\nexec "$@"', "shell", *words], self.env, check=check)
 
     def _run(self, command: list[str], env: dict[str, str], *, check: bool) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=UP_S, check=False)
@@ -53,6 +70,13 @@ def docker(*arguments: str, check: bool = True) -> str:
     """The engine's answer."""
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=120, check=check)
     return done.stdout.strip()
+
+
+def changes(printed: str) -> str:
+    """Pulumi's summary of what it changes, empty for nothing."""
+    found = re.search(r"Resources:\n(.*?)(\n\n|\Z)", printed, re.DOTALL)
+    assert found, printed
+    return "\n".join(line.strip() for line in found[1].splitlines() if "unchanged" not in line.split(".")[0])
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
@@ -68,6 +92,12 @@ def labelled(stack: str) -> list[str]:
     wanted = ("--filter", f"label=edgedrop.stack={stack}")
     listings = (("ps", "-aq"), ("network", "ls", "-q"), ("volume", "ls", "-q"))
     return [name for listing in listings for name in docker(*listing, *wanted).split()]
+
+
+def everything() -> set[str]:
+    """All containers, networks and volumes of the engine, labelled or not."""
+    listings = (("ps", "-aq"), ("network", "ls", "-q"), ("volume", "ls", "-q"))
+    return {name for listing in listings for name in docker(*listing).split()}
 
 
 def sweep(stack: str) -> None:

@@ -1,0 +1,103 @@
+"""Real boxes (`target: ssh`): adopted by the host key that the site file says, sold on, left with journal and key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from infra import stacks
+from infra.ops import status
+from infra.ops.claimant import Buyer, send
+from infra.plan.model import HubAddresses
+from tests.e2e.box import Box, start_box
+from tests.e2e.small_drop import write_small_drop
+from tests.e2e.standing import Standing, changes, docker, sweep
+
+pytestmark = pytest.mark.e2e
+
+KEPT = {"edgedrop-journal", "edgedrop-tokens"}
+SERVICES = {"edgedrop-bus", "edgedrop-signer", "edgedrop-mint", "edgedrop-courier"}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Two boxes of somebody's, and the drop file that names them."""
+
+    boxes: tuple[Box, Box]
+    file: Path
+    stack: str
+
+    @property
+    def site_file(self) -> Path:
+        """With the boxes' host keys."""
+        return self.file.parent.parent / "sites" / "field.yaml"
+
+
+@pytest.fixture(scope="module")
+def site(shared: Standing, shared_hub: HubAddresses, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The control side's key was put on them, their host keys were read on site."""
+    folder, key = tmp_path_factory.mktemp("site"), shared.edgedrop("key").stdout.strip()
+    first, second = (
+        start_box(shared.lab, f"field{n}", f"10.{shared_hub.slot}.1.{30 + n}", folder, key) for n in (1, 2)
+    )
+    file = write_small_drop(folder / "drops", "field", 40, "target: ssh, site: field")
+    found = Site((first, second), file, f"field-{shared.run}")
+    found.site_file.parent.mkdir()
+    write_site(found, first.host_key)
+    try:
+        yield found
+    finally:
+        sweep(found.stack)
+
+
+def write_site(site: Site, first_key: str) -> None:
+    """inventory/sites/field.yaml."""
+    keys = (first_key, site.boxes[1].host_key)
+    lines = (
+        f"  - {{name: {b.container}, address: {b.address}, ssh_port: 22, ssh_user: root, host_key: {k}}}\n"
+        for b, k in zip(site.boxes, keys, strict=True)
+    )
+    site.site_file.write_text(f"name: field\nboxes:\n{''.join(lines)}")
+
+
+def up(shared: Standing, site: Site, *, check: bool = True) -> str:
+    """What an `edgedrop up` of the drop said."""
+    words = ("up", site.stack, "--lab", shared.lab, "--file", str(site.file), "--yes")
+    return shared.edgedrop(*words, check=check).stderr
+
+
+def test_a_box_with_another_host_key_is_not_touched(shared: Standing, site: Site) -> None:
+    write_site(site, site.boxes[1].host_key)
+    try:
+        assert "Host key verification failed" in up(shared, site, check=False)
+    finally:
+        write_site(site, site.boxes[0].host_key)
+    assert site.boxes[0].run("docker", "ps", "-aq") == ""
+
+
+def test_adopted_boxes_sell(shared: Standing, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    up(shared, site)
+    assert changes(shared.pulumi("preview", stack=site.stack).stdout) == ""
+    told = json.loads(shared.edgedrop("status", site.stack, "--json").stdout)
+    assert (told["agree"], told["geographies"][0]["ready"]) == (True, 2)
+    docker("network", "connect", f"{shared.lab}-hub", f"{site.stack}-pier-front")  # the site's way to its boxes
+    monkeypatch.setenv("EDGEDROP_HOME", str(shared.home))
+    plan, _ = status.places(stacks.load(site.stack))
+    with httpx.Client(trust_env=False) as client:
+        got = send(client, f"http://{plan.geographies[0].front_address}:8080", "pier", Buyer(plan).wish(0))
+    assert got.node == "pier-appliance1", got.failures
+
+
+def test_down_takes_the_containers_off_and_leaves_journal_and_key(shared: Standing, site: Site) -> None:
+    assert {
+        name for box in site.boxes for name in box.run("docker", "ps", "--format", "{{.Names}}").split()
+    } == SERVICES
+    shared.edgedrop("down", site.stack, "--yes")
+    for box in site.boxes:
+        assert box.run("docker", "ps", "-aq") == ""
+        assert set(box.run("docker", "volume", "ls", "-q").split()) >= KEPT
