@@ -5,7 +5,6 @@ from __future__ import annotations
 import pulumi
 
 from infra import keys, release, stacks
-from infra.components.front import front_url
 from infra.components.geography import GeographyArgs, GeographyGround
 from infra.components.lab import Lab, LabArgs
 from infra.errors import StackNotUp
@@ -76,7 +75,7 @@ def _declare_geographies(stack: Stack, plan: DropPlan, hub: HubAddresses, contra
         for geo in chosen
     ]
     geography_outputs(
-        fronts={geo.name: front_url(geo) for geo in chosen},
+        fronts={geo.name: geo.front_url for geo in chosen},
         registry=hub.registry,
         images=current.references(hub.registry),
         nodes={name: told for ground in grounds for name, told in ground.nodes.items()},

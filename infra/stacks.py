@@ -58,6 +58,11 @@ def of_drop(name: str) -> tuple[Stack, ...]:
     return tuple(stack for stack in known() if stack.drop_stack == name)
 
 
+def holder(drop: str, geography: str) -> Stack:
+    """The stack of a drop that holds a geography's nodes: one of its own where the drop is split."""
+    return next(stack for stack in of_drop(drop) if stack.geography == (geography if stack.split else ""))
+
+
 def drops() -> tuple[str, ...]:
     """The drops that this machine brought up."""
     return tuple(stack.name for stack in known() if stack.kind == "drop")

@@ -48,6 +48,7 @@ class Box(pulumi.ComponentResource):
             args.host,
             container=_container_name(args) if made else "",
             site_key=args.node.host_key or "",
+            engine=made or args.node.kind == "spare",  # on a bare appliance Ansible installs it
             opts=self.inside(self, depends_on=[self.container] if self.container else None),
         )
         self.register_outputs({"host_key": self.ready.host_key})

@@ -45,9 +45,4 @@ class Front(pulumi.ComponentResource):
             restart="unless-stopped",
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
-        self.register_outputs({"url": front_url(geo)})
-
-
-def front_url(geo: Geography) -> str:
-    """The claim page's address."""
-    return f"http://{geo.front_address}:8080"
+        self.register_outputs({"url": geo.front_url})

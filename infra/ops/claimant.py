@@ -139,4 +139,4 @@ def _post(client: httpx.Client, front: str, wish: Wish) -> tuple[str, int | None
         answer = client.post(f"{front}/v1/claims", json=dict(wish.body), timeout=ATTEMPT_S)
         return answer.headers.get("X-Edgedrop-Node", ""), answer.status_code, answer.json()
     except (httpx.HTTPError, ValueError) as fault:
-        return "", None, {"error": {"code": type(fault).__name__}}
+        return "", None, {"error": {"code": f"{type(fault).__name__}: {fault}"}}

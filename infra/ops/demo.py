@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Annotated
@@ -15,7 +15,7 @@ from rich.table import Table
 
 from infra import stacks
 from infra.errors import EdgedropError, StackNotUp, Unreachable
-from infra.ops import pulumi_cli, sales, status
+from infra.ops import sales, status
 from infra.ops.agreement import Report
 from infra.ops.claimant import Buyer, Got
 from infra.ops.collect import CHAIN_PORT, collect
@@ -72,13 +72,13 @@ def demo(
     if as_json:
         _tell(show, report)
     else:
-        _close(show, report)
+        _close(show, plan, report)
     _judge(show, report)
 
 
 def _sell(show: Show, plan: DropPlan, hub: HubAddresses, claims: int, per_second: float) -> None:
     """Two waves; in the midst of the second one the first appliance dies."""
-    fronts: Mapping[str, str] = pulumi_cli.outputs(plan.stack)["fronts"]
+    fronts = {geo.name: geo.front_url for geo in plan.geographies}
     buyer, stock, victim = _buyer(plan, hub), _stock(plan, hub), _victim(plan)
     first = share([seller(geo) for geo in plan.geographies], stock, claims // 2)
     with_it_dead = [seller(geo, frozenset([victim.name])) for geo in plan.geographies]
@@ -125,12 +125,11 @@ def _agreed(drop: str) -> Report:
         time.sleep(POLL_S)  # the pace of asking
 
 
-def _close(show: Show, report: Report) -> None:
+def _close(show: Show, plan: DropPlan, report: Report) -> None:
     """What a person came for: buyers, drop, time."""
     answer("", sales.table(sales.sales(show.got)), "", status.table(report), "", _times(show.steps))
-    fronts = pulumi_cli.outputs(report.stack)["fronts"]
-    for geo in report.geographies:
-        answer(f"claim page of {geo.title}: {fronts[geo.geography]}")
+    for geo in plan.geographies:
+        answer(f"claim page of {geo.title}: {geo.front_url}")
     answer("next: [bold]edgedrop status[/] (the table at any time), [bold]make down[/] (takes everything away)")
 
 
@@ -191,7 +190,7 @@ def _victim(plan: DropPlan) -> Node:
 
 
 def _container(plan: DropPlan, node: Node) -> str:
-    return f"{plan.stack}-{node.name}"
+    return f"{stacks.holder(plan.stack, node.geo).name}-{node.name}"
 
 
 def _chain(hub: HubAddresses) -> Chain:

@@ -47,6 +47,11 @@ class Geography:
     front_address: str
     nodes: tuple[Node, ...]  # appliances first
 
+    @property
+    def front_url(self) -> str:
+        """The claim page's address."""
+        return f"http://{self.front_address}:8080"
+
 
 @dataclass(frozen=True, slots=True)
 class Split:

@@ -9,12 +9,14 @@ from collections.abc import Callable
 
 import httpx
 
-from infra.errors import Unreachable
+from infra.errors import NotVerified, Unreachable
 from infra.provision.ssh import Host
 
 BOOT_S = 90
 READY_S = 60
 POLL_S = 0.25
+OTHER_KEY = "Host key verification failed"
+NO_WAY_IN = "on a box of your own: put what `edgedrop key` prints into authorized_keys"
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
 
 
@@ -29,8 +31,24 @@ def made_host_key(container: str) -> str:
     return _until(look, BOOT_S, f"{container} made no host key")
 
 
+def await_login(host: Host) -> None:
+    """Until sshd lets us in; a host key that is not the pinned one ends the wait at once."""
+
+    def look() -> tuple[str, str]:
+        done = host.run("echo in")
+        words = done.stderr.decode(errors="replace").strip()
+        if OTHER_KEY in words:
+            raise NotVerified(
+                f"{host.node} at {host.address} shows another host key than the one we were told",
+                "read its key on site (inventory/sites/example.yaml says how); if it is right, somebody is in between",
+            )
+        return ("in", "") if done.returncode == 0 else ("", words)
+
+    _until(look, BOOT_S, f"{host.node} lets nobody in over SSH", hint=NO_WAY_IN)
+
+
 def await_engine(host: Host) -> None:
-    """Until sshd lets us in and its Docker engine answers."""
+    """Until its Docker engine answers."""
 
     def look() -> tuple[str, str]:
         done = host.run("docker version --format '{{.Server.Version}}'")
@@ -67,7 +85,7 @@ def await_ready(host: Host) -> None:
     _until(look, READY_S, f"{host.node} is not ready to sell")
 
 
-def _until(look: Callable[[], tuple[str, str]], seconds: float, what: str) -> str:
+def _until(look: Callable[[], tuple[str, str]], seconds: float, what: str, hint: str = "type: edgedrop status") -> str:
     """Ask until there is an answer; the second of the pair is why there is none."""
     deadline = time.monotonic() + seconds
     while True:
@@ -76,7 +94,7 @@ def _until(look: Callable[[], tuple[str, str]], seconds: float, what: str) -> st
             return found
         if time.monotonic() > deadline:
             said = why.splitlines()[-1] if why else "nothing"
-            raise Unreachable(f"{what} after {seconds:.0f} s; it said: {said[:300]}", "type: edgedrop status")
+            raise Unreachable(f"{what} after {seconds:.0f} s; it said: {said[:300]}", hint)
         time.sleep(POLL_S)  # the pace of asking
 
 

@@ -1,4 +1,4 @@
-"""A box that answers: its host key is known, sshd lets us in, its engine runs. All on a box comes after this."""
+"""A box that answers: its host key is known, sshd lets us in, its engine runs where nobody will put one on it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from infra.resources.props import PERMANENT, urn_of
 
 
 class ReadyProvider(dynamic.ResourceProvider):
-    """Inputs: `stack`, `node`, `ssh` (URL), `container` of a box that we made or "", `site_key` of a real one."""
+    """Inputs: `stack`, `node`, `ssh` (URL); `container` of a made box or "", `site_key` of a real one; `engine`."""
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
-        """Learn the host key out of band, pin it, wait for the engine."""
+        """Learn the host key out of band, pin it, wait."""
         from infra.provision import wait  # noqa: PLC0415  a provider process loads what it does
         from infra.provision.progress import say  # noqa: PLC0415
 
@@ -23,8 +23,11 @@ class ReadyProvider(dynamic.ResourceProvider):
         say(props["urn"], "waiting for its host key")
         key = props["site_key"] or wait.made_host_key(props["container"])
         host.pin(key)
-        say(props["urn"], "waiting for SSH and its engine")
-        wait.await_engine(host)
+        say(props["urn"], "waiting for SSH")
+        wait.await_login(host)
+        if props["engine"]:
+            say(props["urn"], "waiting for its engine")
+            wait.await_engine(host)
         return dynamic.CreateResult(f"{host.stack}/{host.node}", {**props, "host_key": key})
 
     def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
@@ -48,7 +51,14 @@ class Ready(dynamic.Resource, module="edgedrop", name="Ready"):
     host_key: pulumi.Output[str]
 
     def __init__(
-        self, name: str, host: Host, *, container: str, site_key: str, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        host: Host,
+        *,
+        container: str,
+        site_key: str,
+        engine: bool,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         props = {
             "stack": host.stack,
@@ -56,6 +66,7 @@ class Ready(dynamic.Resource, module="edgedrop", name="Ready"):
             "ssh": host.url,
             "container": container,
             "site_key": site_key,
+            "engine": engine,
             "urn": urn_of(self, name, opts),
             "host_key": None,
         }

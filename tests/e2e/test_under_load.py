@@ -1,4 +1,4 @@
-"""An appliance is killed under 50 claims/s: no buyer sees it, no voucher is lost, nothing is minted twice."""
+"""A split drop's appliance is killed under 50 claims/s: no buyer sees it, no voucher is lost, none redeems twice."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.small_drop import write_small_drop
-from tests.e2e.standing import Standing, sweep
+from tests.e2e.standing import Standing, labelled, sweep
 
 pytestmark = pytest.mark.e2e
 
@@ -20,6 +20,9 @@ def test_no_claim_fails_and_none_is_lost(shared: Standing, tmp_path: Path) -> No
     load = ("--claims", str(CLAIMS), "--per-second", str(PER_SECOND), "--json")
     place = ("--lab", shared.lab, "--file", str(file))
     try:
+        shared.edgedrop("up", stack, *place, "--split", "--yes")
+        there = {one["name"] for one in json.loads(shared.pulumi("stack", "ls", "--json").stdout)}
+        assert {stack, f"{stack}.pier"} <= there
         done = shared.edgedrop("demo", stack, *place, *load, check=False)
         assert done.returncode == 0, done.stderr
         told = json.loads(done.stdout)
@@ -29,6 +32,8 @@ def test_no_claim_fails_and_none_is_lost(shared: Standing, tmp_path: Path) -> No
         assert pier["answered_by"]["pier-spare1"] > CLAIMS / 8
         assert told["report"]["agree"]
         assert told["report"]["geographies"][0]["redeemed"] == CLAIMS
+        shared.edgedrop("down", stack, "--yes")
+        assert labelled(stack) + labelled(f"{stack}.pier") == []
     finally:
-        shared.edgedrop("down", stack, "--yes", check=False)
-        sweep(stack)
+        for name in (f"{stack}.pier", stack):
+            sweep(name)

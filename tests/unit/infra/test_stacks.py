@@ -27,6 +27,12 @@ def test_a_stack_is_read_as_it_was_kept() -> None:
     assert stacks.of_drop("lights") == (DROP, QUAY)
 
 
+def test_nodes_are_held_by_their_geographys_stack_where_the_drop_is_split() -> None:
+    assert stacks.holder("lights", "quay") == QUAY
+    stacks.save(Stack("whole", "drop", 18, "lab", "whole", "whole.yaml", "whole"))
+    assert stacks.holder("whole", "quay").name == "whole"
+
+
 def test_one_that_nobody_brought_up_says_what_to_type() -> None:
     with pytest.raises(StackNotUp) as told:
         stacks.load("other")

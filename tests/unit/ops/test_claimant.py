@@ -132,7 +132,7 @@ def test_the_same_wish_is_sent_until_it_is_answered(buyer: Buyer, monkeypatch: p
     monkeypatch.setattr(claimant, "PAUSE_S", 0.0)
     got = send(told(503, 0, 201), "http://front", "quay", buyer.wish(0))
     assert got.voucher == {"claim_id": "c"}
-    assert got.failures == ("n: 503 not_ready", "no node: no answer ReadTimeout")
+    assert got.failures == ("n: 503 not_ready", "no node: no answer ReadTimeout: nothing came")
 
 
 def test_a_refusal_is_final(buyer: Buyer) -> None:
