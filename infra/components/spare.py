@@ -19,6 +19,7 @@ from node_image.spec import Container, File
 
 # The provider silently ignores an edit of these.
 REPLACE_ON = ["tmpfs", "memory", "memorySwap", "user", "securityOpts", "capabilities"]
+CONNECT_S = 3  # a dead engine is asked by a dozen resources, eight at once: still an answer within ten seconds
 READABLE = "0444"  # uploads belong to root, services run as another; nobody else lives in the container
 
 
@@ -33,7 +34,7 @@ class Spare(pulumi.ComponentResource):
         self._provider = docker.Provider(
             name,
             host=settings.host.url,
-            ssh_opts=settings.host.options(),
+            ssh_opts=settings.host.options(CONNECT_S),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[box.ready], deleted_with=box.container),
         )
         wanted = sorted({volume for one in settings.containers for volume in one.volumes})

@@ -62,11 +62,11 @@ class Host:
         if not self.known_hosts.exists() or self.known_hosts.read_bytes() != line:
             write_private(self.known_hosts, line)
 
-    def options(self) -> list[str]:
-        """OpenSSH's options; a dead host is known as dead after CONNECT_S."""
+    def options(self, connect_s: int = CONNECT_S) -> list[str]:
+        """OpenSSH's options; a dead host is known as dead after `connect_s`."""
         told = {
             "BatchMode": "yes",
-            "ConnectTimeout": str(CONNECT_S),
+            "ConnectTimeout": str(connect_s),
             "IdentitiesOnly": "yes",
             "IdentityFile": str(keys.ssh_key()),
             "ServerAliveInterval": "5",

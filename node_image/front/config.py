@@ -39,7 +39,7 @@ def render(geo: str, nodes: tuple[FrontNode, ...], options: FrontOptions | None 
     """The whole configuration of the front of `geo`."""
     chosen = options or FrontOptions()
     faces = (_global(geo, chosen), _defaults(geo, chosen), _claims(geo, chosen))
-    return "\n".join((*faces, _nodes(nodes, chosen), _lookup(nodes, chosen), _stats(chosen)))
+    return "\n".join((*faces, _nodes(nodes, chosen), _lookup(nodes), _stats(chosen)))
 
 
 def _error(geo: str, status: int, code: str, message: str, hint: str, retry_after: int | None = None) -> str:
@@ -123,7 +123,7 @@ def _server(node: FrontNode) -> str:
     return f"    server {node.name} {node.address}:{node.port}" + (" backup" if node.kind == "spare" else "")
 
 
-def _lookup(nodes: tuple[FrontNode, ...], options: FrontOptions) -> str:
+def _lookup(nodes: tuple[FrontNode, ...]) -> str:
     """A claim may have been answered by any node, a spare too: ask until one knows it."""
     lines = "\n".join(f"    server {node.name} {node.address}:{node.port} track nodes/{node.name}" for node in nodes)
     return f"""\
