@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -27,6 +28,12 @@ from node_image.signer.client import SignerAway, SignerClient, SignerRefused
 PAGE = Path(__file__).parent / "page"
 MAX_BODY = 8192
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'"
+# An asset is the artist's, not ours: a browser shows it, and runs nothing that stands in it.
+ASSET_HEADERS = {
+    "Cache-Control": "public, max-age=31536000, immutable",
+    "Content-Security-Policy": "sandbox",
+    "X-Content-Type-Options": "nosniff",
+}
 NOT_FOUND = Problem(HTTPStatus.NOT_FOUND, "not_found", "there is no such thing here", "see GET /v1/drop")
 AWAY = problem("not_ready", "the signer does not answer")
 
@@ -106,7 +113,8 @@ class Mint:
         found = self.assets.get(request.path_params["file"])
         if found is None:
             return _problem(NOT_FOUND)
-        return Response(found, media_type="image/png", headers={"Cache-Control": "public, max-age=31536000, immutable"})
+        kind = mimetypes.guess_type(request.path_params["file"])[0] or "application/octet-stream"
+        return Response(found, media_type=kind, headers=ASSET_HEADERS)
 
     async def page(self, _request: Request) -> Response:
         """GET /."""

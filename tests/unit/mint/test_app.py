@@ -104,7 +104,9 @@ def test_unknown_things_are_not_found(http: TestClient) -> None:
 
 def test_metadata_and_asset_are_the_manifests(http: TestClient) -> None:
     told = http.get("/metadata/100").json()
-    assert http.get(told["image"]).content == b"a picture"
+    image = http.get(told["image"])
+    assert (image.content, image.headers["Content-Type"]) == (b"a picture", "image/png")
+    assert image.headers["Content-Security-Policy"] == "sandbox"
 
 
 def test_the_page_asks_nobody_else(http: TestClient) -> None:
