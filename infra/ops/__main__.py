@@ -14,7 +14,8 @@ import typer
 from infra.errors import EdgedropError
 
 INTERRUPTED = 130
-COMMANDS = ("plan", "up", "demo", "status", "down", "heal", "manifest", "verify", "doctor", "key", "env")
+GROUPS = ("manifest", "journal")
+COMMANDS = ("plan", "up", "demo", "status", "down", "heal", "manifest", "verify", "journal", "doctor", "key", "env")
 
 
 def make_app(words: Sequence[str]) -> typer.Typer:
@@ -23,7 +24,7 @@ def make_app(words: Sequence[str]) -> typer.Typer:
     app.callback()(options)
     named = next((word for word in words if not word.startswith("-")), "")
     for name in (named,) if named in COMMANDS else COMMANDS:
-        found = getattr(import_module(f"infra.ops.{name}"), "app" if name == "manifest" else name)
+        found = getattr(import_module(f"infra.ops.{name}"), "app" if name in GROUPS else name)
         if isinstance(found, typer.Typer):
             app.add_typer(found, name=name)
         else:

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from infra.errors import StackLocked
+from infra import stacks
+from infra.errors import BadUsage, StackLocked
 from infra.home import home
 from infra.ops import pulumi_cli
 from infra.ops.orphans import end, is_pulumi, orphans
@@ -25,6 +26,9 @@ def heal(
 ) -> None:
     """Bring a stack back to where `pulumi up` converges."""
     found = find(stack)
+    if not found.lines() and not known(stack):
+        names = ", ".join(one.name for one in stacks.known()) or "none"
+        raise BadUsage(f"nothing here is called {stack}", f"stacks of this machine: {names}")
     for line in found.lines():
         say(f"{stack}: {line}")
     if not found.lines():
@@ -33,6 +37,11 @@ def heal(
     confirm(f"mend {stack} as listed", yes=yes)
     mend(stack)
     say(f"{stack}: healed; type: edgedrop up {stack}")
+
+
+def known(stack: str) -> bool:
+    """To this machine, or to the backend."""
+    return stacks.find(stack) is not None or stack in pulumi_cli.stack_names()
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,9 +70,14 @@ def test_a_second_up_changes_nothing(shared: Standing, outputs: dict[str, Any]) 
     assert changes(shared.pulumi("up", "--yes", "--skip-preview", stack=shared.drop).stdout) == ""
 
 
-def test_ansible_by_hand_changes_nothing(shared: Standing, outputs: dict[str, Any]) -> None:
-    inventory, playbook = str(ROOT / "inventory" / "edgedrop.py"), str(ROOT / "playbooks" / "node.yml")
-    recap = shared.set_up("ansible-playbook", "-i", inventory, playbook).stdout.split("PLAY RECAP")[1]
+def test_pulumi_and_ansible_by_hand_as_the_readme_says_change_nothing(
+    shared: Standing, outputs: dict[str, Any]
+) -> None:
+    blocks = re.findall(r"```\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (block,) = [one for one in blocks if "ansible-playbook" in one]
+    printed = shared.set_up("bash", "-ec", block.replace("harbour-lights", shared.drop)).stdout
+    assert changes(printed.split("PLAY [")[0]) == ""
+    recap = printed.split("PLAY RECAP")[1]
     appliances = {name for name, node in outputs["nodes"].items() if node["kind"] == "appliance"}
     assert set(re.findall(r"^(\S+) +: .*changed=0 .*unreachable=0 .*failed=0", recap, re.MULTILINE)) == appliances
 
