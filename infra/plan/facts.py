@@ -23,8 +23,13 @@ def facts(plan: DropPlan, node: Node, owner_public_key: str) -> DropFacts:
         opens_at=plan.opens_at,
         closes_at=plan.closes_at,
         redeem_by=plan.redeem_by,
-        tiers=tuple(
-            TierFacts(tier.tier, tier.name, tier.title, tier.price_wei, tier.wallet_cap, tier.slot_base, tier.sku)
-            for tier in plan.tiers
-        ),
+        tiers=tier_facts(plan),
+    )
+
+
+def tier_facts(plan: DropPlan) -> tuple[TierFacts, ...]:
+    """What everybody is told of the tiers."""
+    return tuple(
+        TierFacts(tier.tier, tier.name, tier.title, tier.price_wei, tier.wallet_cap, tier.slot_base, tier.sku)
+        for tier in plan.tiers
     )

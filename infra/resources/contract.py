@@ -14,11 +14,11 @@ from pulumi import dynamic
 from infra import keys
 from infra.errors import NotVerified
 from infra.plan.contract import Deployment
+from infra.plan.facts import tier_facts
 from infra.plan.model import DropPlan
 from infra.resources.announce import announce
 from infra.resources.props import urn_of
 from node_image.protocol.announcement import DropAnnouncement, sign
-from node_image.protocol.facts import TierFacts
 
 
 class ContractProvider(dynamic.ResourceProvider):
@@ -103,8 +103,5 @@ def _announcement(plan: DropPlan) -> DropAnnouncement:
         opens_at=plan.opens_at,
         closes_at=plan.closes_at,
         redeem_by=plan.redeem_by,
-        tiers=tuple(
-            TierFacts(tier.tier, tier.name, tier.title, tier.price_wei, tier.wallet_cap, tier.slot_base, tier.sku)
-            for tier in plan.tiers
-        ),
+        tiers=tier_facts(plan),
     )
