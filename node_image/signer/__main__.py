@@ -72,7 +72,7 @@ async def _serve(settings: Settings) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    tasks = [asyncio.create_task(signer.run()), asyncio.create_task(signer.flush())]
+    tasks = [asyncio.create_task(work) for work in (signer.run(), signer.flush(), signer.revive())]
     await asyncio.wait([asyncio.create_task(stopping.wait()), *tasks], return_when=asyncio.FIRST_COMPLETED)
     server.close()
 

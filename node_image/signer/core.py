@@ -27,6 +27,7 @@ from node_image.signer.keystore import HsmFault, Key
 MAX_WAITING = 4096
 MAX_BATCH = 512
 LAZY_SYNC_S = 0.05
+REVIVE_S = 1.0
 
 
 class Refused(Exception):
@@ -97,6 +98,8 @@ class Signer:
         if _bytes(document.grant_id) != self.state.grant_id or _bytes(document.key) != self.address:
             raise Refused("bad_lease", "the lease is for another grant or key")
         async with self._changing:
+            if self.stopped:
+                raise Refused("stopped", self.stopped)
             if all(self.state.leases.get(lease.tier) == lease for lease in document.leases):
                 return
             if any(lease.tier in self.state.leases for lease in document.leases):
@@ -104,8 +107,12 @@ class Signer:
                     "bad_lease", "this grant holds another lease in one of these tiers; a lease never changes"
                 )
             leases = [{name: getattr(lease, name) for name in lease.__struct_fields__} for lease in document.leases]
-            self._append(Kind.LEASE, {"document": {"leases": leases}, "envelope": envelope})
-            await self._sync()
+            try:
+                self._append(Kind.LEASE, {"document": {"leases": leases}, "envelope": envelope})
+                await self._sync()
+            except DiskFault as fault:
+                self.stopped = str(fault)
+                raise Refused("stopped", self.stopped) from fault
 
     async def run(self) -> None:
         """Take what waits, batch after batch, for ever. A fault of disk or HSM stops it and is told to all who wait."""
@@ -130,6 +137,27 @@ class Signer:
                         await self._sync()
                     except DiskFault as fault:
                         self.stopped = str(fault)
+
+    async def revive(self) -> None:
+        """Once disk and HSM do their work again, go on from the last sync: what came after it was never answered."""
+        while True:
+            await asyncio.sleep(REVIVE_S)
+            if self.stopped:
+                async with self._changing:
+                    try:
+                        await asyncio.get_running_loop().run_in_executor(self._worker, self._file.rewind)
+                        self._forget_unsynced()
+                        await self.open()
+                        await self._sync()
+                    except (DiskFault, HsmFault) as fault:
+                        self.stopped = str(fault)
+                    else:
+                        self.stopped = ""
+
+    def _forget_unsynced(self) -> None:
+        del self.frames[self.durable :]
+        self.state = journal.replay(self.frames)
+        self._levels.clear()
 
     async def _answer(self, group: list[_Waiting]) -> None:
         if self.stopped:

@@ -1,15 +1,18 @@
-"""The journal on disk: append, sync, read back. After a failing sync it is never trusted again by this process."""
+"""The journal on disk: append, sync, read back, and after a fault back to where the last good sync left it."""
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 from node_image.protocol.journal import Frame, scan
 
+PROBE_BYTES = 1 << 20
+
 
 class DiskFault(Exception):
-    """A write or a sync failed: nothing after it may be signed (a second sync would lie, see fsyncgate)."""
+    """A write or a sync failed: nothing after it may be signed. A second sync would lie (fsyncgate): see `rewind`."""
 
 
 class JournalFile:
@@ -26,9 +29,11 @@ class JournalFile:
             os.ftruncate(self._file, found.good_length)
         os.fsync(self._file)
         self._sync_folder()
+        self._length = self._durable = os.fstat(self._file).st_size
 
     def append(self, data: bytes) -> None:
         """Write at the end; not durable before `sync`."""
+        self._length += len(data)
         try:
             view = memoryview(data)
             while view:
@@ -42,6 +47,33 @@ class JournalFile:
             os.fdatasync(self._file)
         except OSError as fault:
             raise DiskFault(f"the journal cannot be synced: {fault.strerror}") from fault
+        self._durable = self._length
+
+    def rewind(self) -> None:
+        """Cut off all that no sync has confirmed; DiskFault while the disk still fails or has no room.
+
+        The kernel drops a page's dirty mark when its sync fails: only what is written anew is ever synced again. None
+        of what is cut off was signed or answered.
+        """
+        try:
+            self._probe()
+            os.ftruncate(self._file, self._durable)
+            os.fsync(self._file)
+        except OSError as fault:
+            raise DiskFault(f"the disk takes nothing: {fault.strerror}") from fault
+        self._length = self._durable
+
+    def _probe(self) -> None:
+        """Room, tried on a file of its own: half a probe in the journal would be damage."""
+        path = self._path.with_name("probe")
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            if os.write(descriptor, bytes(PROBE_BYTES)) < PROBE_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+            path.unlink()
 
     def close(self) -> None:
         """Give the file back."""

@@ -60,3 +60,17 @@ def test_what_was_appended_is_read_back(tmp_path: Path) -> None:
     file.sync()
     file.close()
     assert JournalFile(tmp_path / "new" / "j").frames == (frame,)
+
+
+def test_rewind_cuts_off_what_no_sync_confirmed(tmp_path: Path) -> None:
+    one, two = written(tmp_path / "other")[:2]
+    file = JournalFile(tmp_path / "j")
+    file.append(one.raw)
+    file.sync()
+    file.append(two.raw)
+    file.rewind()
+    assert (tmp_path / "j").read_bytes() == one.raw
+    assert not (tmp_path / "probe").exists()
+    file.append(two.raw)
+    file.sync()
+    assert JournalFile(tmp_path / "j").frames == (one, two)

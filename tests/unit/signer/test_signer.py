@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import resource
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -139,3 +141,40 @@ def test_a_lease_that_the_owner_did_not_sign_is_refused(drop: Drop, client: Sign
     stranger = make_drop(tmp_path / "stranger")
     with pytest.raises(SignerRefused, match="not signed by the owner"):
         asyncio.run(ask(client, "lease", envelope=stranger.lease(str(drop.ask("address")["key"]))))
+
+
+def test_a_full_disk_stops_it_and_room_revives_it(drop: Drop) -> None:
+    """The limit on file sizes fails a write in its midst, as a full disk does; the signer is a process of its own."""
+    process = drop.signer()
+    try:
+        client = SignerClient(drop.socket)
+        asyncio.run(ask(client, "lease", envelope=drop.lease(str(drop.ask("address")["key"]))))
+        before, late = drop.claim("before"), drop.claim("late")
+        first = asyncio.run(claim(SignerClient(drop.socket), before))
+        wait_until(drop, lambda told: told["durable_seq"] == told["journal_seq"])
+        (file,) = (drop.folder / "journal").glob("*.journal")
+        size = file.stat().st_size
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size + 100, resource.RLIM_INFINITY))
+        with pytest.raises(SignerRefused) as refused:
+            asyncio.run(claim(SignerClient(drop.socket), late))
+        assert refused.value.code == "stopped"
+        wait_until(drop, lambda told: "disk takes nothing" in str(told["reason"]))
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        wait_until(drop, lambda told: bool(told["ready"]))
+        second = asyncio.run(claim(SignerClient(drop.socket), late))
+        assert asyncio.run(claim(SignerClient(drop.socket), before)) == first
+        assert (first.token_id, second.token_id) == ("100", "101")
+        wait_until(drop, lambda told: told["durable_seq"] == told["journal_seq"])
+        claims = [frame.payload["claim_id"] for frame in frames(drop) if frame.kind is Kind.CLAIM]
+        assert claims == ["before", "late"]
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_until(drop: Drop, true: Callable[[dict[str, object]], bool]) -> None:
+    """Until the signer's status is so; at most ten seconds."""
+    deadline = time.monotonic() + 10
+    while not true(told := asyncio.run(ask(SignerClient(drop.socket), "status"))):
+        assert time.monotonic() < deadline, told
+        time.sleep(0.05)  # the pace of asking
