@@ -1,0 +1,228 @@
+"""The signer killed at every write and sync of its journal, its syncs failing, its disk full: what it answered stands.
+
+Strace injects them into the real process, on the journal's path alone. SEEDS says how often each point is met.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from node_image.protocol import voucher
+from node_image.protocol.errors import NotVerified
+from node_image.protocol.examine import examine
+from node_image.protocol.rules import Claim
+from node_image.signer.client import SignerAway, SignerClient, SignerRefused
+from tests.chaos.outcome import Outcome
+from tests.chaos.planted import BUGS
+from tests.drop_on_disk import Drop, make_drop
+
+SEEDS = int(os.environ.get("SEEDS", "20"))
+CLAIMS, QUOTA, START = 12, 10, 100
+WRITES, SYNCS = 16, 8  # points that the few claims of a run come to
+SIDE_BY_SIDE = 4
+ALIVE_S = 30.0
+FAULTS = {
+    "SIGKILL at a write": ("write", "signal=KILL", WRITES),
+    "SIGKILL at a sync": ("fdatasync", "signal=KILL", SYNCS),
+    "EIO at a sync": ("fdatasync", "error=EIO", SYNCS),
+    "disk full at a write": ("write", "error=ENOSPC", WRITES),
+}
+
+
+@dataclass
+class Run:
+    """One run: what was answered before and after the fault, and what of that is wrong."""
+
+    before: dict[str, dict[str, Any]] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+    met: bool = False
+
+
+def run() -> list[Outcome]:
+    """All faults on the signer as it is, then one of each on every planted bug."""
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        template = _template(Path(folder) / "template")
+        found = []
+        for fault, (_, _, points) in FAULTS.items():
+            tries = [(fault, point, seed) for point in range(1, points + 1) for seed in range(SEEDS)]
+            runs = list(pool.map(lambda told: one(template, *told), tries))
+            met = [one_run for one_run in runs if one_run.met]
+            broken = [one_run for one_run in met if one_run.wrong]
+            detail = broken[0].wrong[0] if broken else ""
+            found.append(Outcome(fault, len(met), len(broken), detail=detail))
+        caught = pool.map(lambda bug: any(_caught(template, *told) for told in _tries(bug)), BUGS)
+        hidden = [bug for bug, was_caught in zip(BUGS, caught, strict=True) if not was_caught]
+        detail = f"not found: {', '.join(hidden)}" if hidden else ""
+        found.append(Outcome("planted bugs", len(BUGS), 0, len(BUGS) - len(hidden), len(BUGS), detail))
+        return found
+
+
+def _tries(bug: str) -> list[tuple[str, int, int, str]]:
+    return [(fault, point, 0, bug) for fault, (_, _, points) in FAULTS.items() for point in range(1, points + 1)]
+
+
+def _caught(template: Drop, fault: str, point: int, seed: int, bug: str) -> bool:
+    """By a broken promise; or, where the signer never makes the call at all, by that."""
+    seen = one(template, fault, point, seed, bug)
+    return bool(seen.wrong) or (not seen.met and point == 1)
+
+
+def one(template: Drop, fault: str, point: int, seed: int, bug: str = "none") -> Run:
+    """One signer, one fault at its `point`th call, one restart where it died; then every claim is asked for again."""
+    call, what, _ = FAULTS[fault]
+    done, rng = Run(), random.Random(seed)  # noqa: S311  a seed that can be said again
+    with tempfile.TemporaryDirectory() as folder:
+        drop = _copy(template, Path(folder) / "d")
+        claims = [drop.claim(f"c{number}") for number in range(CLAIMS)]
+        log = Path(folder) / "strace"
+        with signer(drop, bug, f"inject={call}:{what}:when={point}", log) as process:
+            asyncio.run(_sell(drop, claims, rng, done, process))
+        done.met = "INJECTED" in log.read_text() or "SIGKILL" in log.read_text()
+        with signer(drop, bug) as process:
+            asyncio.run(_again(drop, claims, done, process))
+        _judge(drop, done)
+    return done
+
+
+@contextmanager
+def signer(drop: Drop, bug: str, inject: str = "", log: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """The signer process, under strace where a fault is to be injected."""
+    command = [sys.executable, "-m", "tests.chaos.planted", bug]
+    if inject:
+        journal = drop.folder / "journal" / "lights.quay-appliance1.1.journal"
+        strace = [
+            "strace",
+            "-f",
+            "-qq",
+            "-o",
+            str(log),
+            "-e",
+            "trace=write,fdatasync",
+            "-P",
+            str(journal),
+            "-e",
+            inject,
+        ]
+        command = [*strace, *command]
+    process = subprocess.Popen(
+        command, env=drop.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        yield process
+    finally:
+        subprocess.run(["pkill", "-KILL", "-s", str(process.pid)], check=False)
+        process.wait()
+
+
+async def _sell(
+    drop: Drop, claims: list[Claim], rng: random.Random, done: Run, process: subprocess.Popen[bytes]
+) -> None:
+    """Lease, then the claims in waves of one to four, with a duplicate now and then, until all are asked."""
+    client = SignerClient(drop.socket)
+    if not await _leased(drop, client, process):
+        return
+    left = list(claims)
+    while left and process.poll() is None:
+        wave = [left.pop(0) for _ in range(min(len(left), rng.randint(1, 4)))]
+        wave += rng.sample(wave, k=rng.randint(0, 1))
+        await asyncio.gather(*(_ask(client, asked, done) for asked in wave))
+
+
+async def _again(drop: Drop, claims: list[Claim], done: Run, process: subprocess.Popen[bytes]) -> None:
+    """With no fault: what was answered is answered the same, what was not is answered or sold out."""
+    client, before = SignerClient(drop.socket), dict(done.before)
+    if not await _leased(drop, client, process):
+        done.wrong.append("the signer does not come back")
+        return
+    for asked in claims:
+        await _ask(client, asked, done, again=True)
+    for claim_id, told in before.items():
+        if done.before[claim_id] is not told and _digest(done.before[claim_id]) != _digest(told):
+            done.wrong.append(f"{claim_id} was answered with two digests")
+
+
+async def _leased(drop: Drop, client: SignerClient, process: subprocess.Popen[bytes]) -> bool:
+    """Whether it holds its lease in the end; one that died or stopped for good does not."""
+    deadline = time.monotonic() + ALIVE_S
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            told = await client.ask("status")
+            if told["ready"]:
+                return True
+            await client.ask("lease", envelope=drop.lease(told["key"], quota=QUOTA, start=START))
+        except (SignerAway, SignerRefused):
+            await asyncio.sleep(0.05)
+    return False
+
+
+async def _ask(client: SignerClient, asked: Claim, done: Run, *, again: bool = False) -> None:
+    fields = {"claim_id": asked.claim_id, "tier": 0, "to": asked.to, "slot": 0, "signature": asked.signature}
+    try:
+        told = (await client.ask("claim", **fields))["voucher"]
+    except SignerAway:
+        return
+    except SignerRefused as refused:
+        if again and asked.claim_id in done.before:
+            done.wrong.append(f"{asked.claim_id} was answered, and then refused: {refused}")
+        return
+    earlier = done.before.setdefault(asked.claim_id, told)
+    if _digest(earlier) != _digest(told):
+        done.wrong.append(f"{asked.claim_id} was answered with two digests")
+
+
+def _judge(drop: Drop, done: Run) -> None:
+    """No token twice, none outside the lease, each voucher good by the key, the journal whole."""
+    tokens = [int(told["token_id"]) for told in done.before.values()]
+    if len(tokens) != len(set(tokens)):
+        done.wrong.append("a token was given twice")
+    if any(not START <= token < START + QUOTA for token in tokens):
+        done.wrong.append("a token outside the lease was given")
+    (file,) = (drop.folder / "journal").glob("*.journal")
+    found = examine(file.read_bytes(), drop.facts)
+    if not found.whole:
+        done.wrong.append(f"the journal is damaged: {found.damage}")
+    for told in done.before.values():
+        try:
+            voucher.verify(msgspec.convert(told, voucher.Voucher), "0x" + found.state.key.hex())
+        except NotVerified as fault:
+            done.wrong.append(str(fault))
+
+
+def _digest(told: dict[str, Any]) -> tuple[object, ...]:
+    """What the key signed, and which leaf of it: a signature's bytes may differ, these may not."""
+    return told["token_id"], *told["batch"].values(), *told["voucher"].values()
+
+
+def _template(folder: Path) -> Drop:
+    """A node's files with a token and a key in it: making them is no part of what is tried."""
+    drop = make_drop(folder)
+    process = drop.signer()
+    try:
+        drop.ask("address")
+    finally:
+        process.kill()
+        process.wait()
+    shutil.rmtree(folder / "journal")
+    return drop
+
+
+def _copy(template: Drop, folder: Path) -> Drop:
+    shutil.copytree(template.folder, folder, ignore=shutil.ignore_patterns("*.sock"))
+    config = f"directories.tokendir = {folder}/tokens\nobjectstore.backend = file\n"
+    (folder / "softhsm2.conf").write_text(config)
+    return Drop(folder, template.owner, template.facts)
