@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from node_image.protocol import journal, rules
+from node_image.protocol.eip712 import Batch
 from node_image.protocol.journal import JournalState, Kind
 from node_image.signer import core
 from node_image.signer.journal_file import JournalFile
@@ -97,7 +100,44 @@ def after_replay(forget: Callable[[JournalState], None]) -> None:
     plant(journal, "replay", forgetful)
 
 
-ALL = (answer_before_persist, no_sync, header_not_persisted, range_off_by_one, same_seq_twice, claims_forgotten)
+def another_digest_after_a_crash() -> None:
+    """A header that was on disk and not signed is signed as another one."""
+    sign = core.Signer._sign
+
+    async def later(self: core.Signer, header: Batch) -> None:
+        old = self.stopped or len(self.state.batches) > header.batch_seq + 1 or self.state.waiting or not self._levels
+        await sign(self, replace(header, issued_at=header.issued_at + 1) if old else header)
+
+    plant(core.Signer, "_sign", later)
+
+
+def wallet_not_checked() -> None:
+    """Anybody may claim for any wallet."""
+    plant(rules, "_not_the_wallets", lambda *_: "")
+
+
+def torn_append_kept() -> None:
+    """What was cut short stays in the file, and the next append stands behind it."""
+    plant(os, "ftruncate", lambda *_: None)
+
+
+def unsynced_kept() -> None:
+    """After a failed sync it goes on as if nothing had been."""
+    plant(core.Signer, "_forget_unsynced", lambda _self: None)
+
+
+ALL = (
+    answer_before_persist,
+    no_sync,
+    header_not_persisted,
+    range_off_by_one,
+    same_seq_twice,
+    claims_forgotten,
+    another_digest_after_a_crash,
+    wallet_not_checked,
+    torn_append_kept,
+    unsynced_kept,
+)
 BUGS: dict[str, Callable[[], None]] = {bug.__name__: bug for bug in ALL}
 
 

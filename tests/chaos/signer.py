@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from tests.drop_on_disk import Drop, make_drop
 SEEDS = int(os.environ.get("SEEDS", "20"))
 CLAIMS, QUOTA, START = 12, 10, 100
 WRITES, SYNCS = 16, 8  # points that the few claims of a run come to
+FORGED = "forged"
 SIDE_BY_SIDE = 4
 ALIVE_S = 30.0
 FAULTS = {
@@ -89,6 +90,7 @@ def one(template: Drop, fault: str, point: int, seed: int, bug: str = "none") ->
     with tempfile.TemporaryDirectory() as folder:
         drop = _copy(template, Path(folder) / "d")
         claims = [drop.claim(f"c{number}") for number in range(CLAIMS)]
+        claims.insert(2, replace(drop.claim(FORGED), to=drop.claim("a wallet of its own").to))
         log = Path(folder) / "strace"
         with signer(drop, bug, f"inject={call}:{what}:when={point}", log) as process:
             asyncio.run(_sell(drop, claims, rng, done, process))
@@ -196,6 +198,8 @@ def _judge(drop: Drop, done: Run) -> None:
     found = examine(file.read_bytes(), drop.facts)
     if not found.whole:
         done.wrong.append(f"the journal is damaged: {found.damage}")
+    if FORGED in done.before:
+        done.wrong.append("a claim was answered that its wallet had not signed")
     for told in done.before.values():
         try:
             voucher.verify(msgspec.convert(told, voucher.Voucher), "0x" + found.state.key.hex())
