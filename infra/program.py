@@ -48,7 +48,7 @@ def declare_drop(stack: Stack) -> None:
     contract: pulumi.Input[str] = plan.contract.address
     if stack.kind == "drop":
         deployment = deployment_of(plan.drop, plan.contract, plan.tiers)
-        contract = Contract("contract", plan, deployment, rpc=f"http://{hub.chain}:8545", bus=hub.bus).address
+        contract = Contract("contract", plan, deployment, rpc=hub.chain_url, bus=hub.bus).address
     drop_outputs(plan, contract)
     if stack.kind == "geography" or not stack.split:
         _declare_geographies(stack, plan, hub, contract)

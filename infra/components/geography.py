@@ -74,7 +74,7 @@ class GeographyGround(pulumi.ComponentResource):
             args.plan,
             node,
             settings.host,
-            rpc=f"http://{args.hub.chain}:8545",
+            rpc=args.hub.chain_url,
             bus=args.hub.bus,
             contract=args.contract,
             opts=box.inside(self, depends_on=[filled]),

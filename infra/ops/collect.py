@@ -14,7 +14,7 @@ from node_image.hub.chain import Chain, ChainFault
 
 ANSWER_S = 2.0
 WORKERS = 32
-MINT_PORT, LEDGER_PORT, CHAIN_PORT = 8080, 8080, 8545
+MINT_PORT, LEDGER_PORT = 8080, 8080
 LEDGER, CHAIN = "the ledger", "the chain"
 
 
@@ -52,7 +52,7 @@ def _ledger(client: httpx.Client, hub: HubAddresses, drop: str) -> LedgerSaid:
 
 
 def _minted(hub: HubAddresses, contract: str) -> dict[int, str]:
-    chain = Chain(f"http://{hub.chain}:{CHAIN_PORT}", answer_s=ANSWER_S)
+    chain = Chain(hub.chain_url, answer_s=ANSWER_S)
     return {event.token_id: event.grant_id for event in chain.redemptions(contract)}
 
 

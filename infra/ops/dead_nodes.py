@@ -12,9 +12,7 @@ PROVIDER = "pulumi:providers:docker"
 
 
 def dead_spares(stack: str) -> list[str]:
-    """Names of the spares that the stack's state holds and whose sshd or engine does not answer now."""
-    if stack not in pulumi_cli.stack_names():
-        return []
+    """Names of the spares in the state of a stack that is there, whose sshd or engine does not answer now."""
     hosts = spares_in(stack, pulumi_cli.export(stack))
     with ThreadPoolExecutor(max_workers=16) as pool:
         answers = list(pool.map(_answers, hosts))

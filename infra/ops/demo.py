@@ -18,7 +18,7 @@ from infra.errors import EdgedropError, StackNotUp, Unreachable
 from infra.ops import sales, status
 from infra.ops.agreement import Report
 from infra.ops.claimant import Buyer, Got
-from infra.ops.collect import CHAIN_PORT, collect
+from infra.ops.collect import collect
 from infra.ops.output import answer, say, tell
 from infra.ops.selling import Stock, sell, seller, share
 from infra.ops.targets import resolve
@@ -63,9 +63,10 @@ def demo(
     with show.step("stand up lab and drop"):
         bring_up(resolve([lab, drop], lab=lab, file=file))
     plan, hub = status.places(stacks.load(drop))
-    _sell(show, plan, hub, claims, per_second)
-    _settle(show, plan, hub)
-    victim = _victim(plan)
+    chain, victim = Chain(hub.chain_url), _victim(plan)
+    buyer = _buyer(plan, chain)
+    _sell(show, buyer, victim, _stock(plan, hub), claims, per_second)
+    _settle(show, buyer, chain)
     with show.step(f"{victim.name} is switched on again; journal = ledger = chain"):
         _docker("start", _container(plan, victim))
         report = _agreed(drop)
@@ -76,10 +77,10 @@ def demo(
     _judge(show, report)
 
 
-def _sell(show: Show, plan: DropPlan, hub: HubAddresses, claims: int, per_second: float) -> None:
+def _sell(show: Show, buyer: Buyer, victim: Node, stock: Stock, claims: int, per_second: float) -> None:
     """Two waves; in the midst of the second one the first appliance dies."""
+    plan = buyer.plan
     fronts = {geo.name: geo.front_url for geo in plan.geographies}
-    buyer, stock, victim = _buyer(plan, hub), _stock(plan, hub), _victim(plan)
     first = share([seller(geo) for geo in plan.geographies], stock, claims // 2)
     with_it_dead = [seller(geo, frozenset([victim.name])) for geo in plan.geographies]
     for node in with_it_dead:
@@ -96,9 +97,8 @@ def _sell(show: Show, plan: DropPlan, hub: HubAddresses, claims: int, per_second
         )
 
 
-def _settle(show: Show, plan: DropPlan, hub: HubAddresses) -> None:
+def _settle(show: Show, buyer: Buyer, chain: Chain) -> None:
     """Believe nothing unchecked; pay for what has a price (the relayer redeems what is free)."""
-    chain, buyer = _chain(hub), _buyer(plan, hub)
     with show.step("every voucher is checked with eth-account; those with a price are paid on chain"):
         for got in show.got:
             if got.voucher is not None:
@@ -107,7 +107,7 @@ def _settle(show: Show, plan: DropPlan, hub: HubAddresses) -> None:
         till = Account.create()
         chain.fund(till.address)
         for at in range(0, len(dear), MAX_ITEMS):
-            done = chain.redeem_many(till.key.to_0x_hex(), plan.contract.address, dear[at : at + MAX_ITEMS])
+            done = chain.redeem_many(till.key.to_0x_hex(), buyer.plan.contract.address, dear[at : at + MAX_ITEMS])
             if done.skipped:
                 raise EdgedropError(f"the chain skipped {done.skipped[0]}", "type: edgedrop verify <voucher>")
 
@@ -166,8 +166,8 @@ def _times(steps: list[tuple[str, float]]) -> Table:
     return made
 
 
-def _buyer(plan: DropPlan, hub: HubAddresses) -> Buyer:
-    chain, keys = _chain(hub), dict[str, str]()
+def _buyer(plan: DropPlan, chain: Chain) -> Buyer:
+    keys: dict[str, str] = {}
     for node in plan.nodes:
         key = chain.grant_key(plan.contract.address, node.grant_id)
         if key is None and node.leases:
@@ -191,10 +191,6 @@ def _victim(plan: DropPlan) -> Node:
 
 def _container(plan: DropPlan, node: Node) -> str:
     return f"{stacks.holder(plan.stack, node.geo).name}-{node.name}"
-
-
-def _chain(hub: HubAddresses) -> Chain:
-    return Chain(f"http://{hub.chain}:{CHAIN_PORT}")
 
 
 def _docker(*arguments: str) -> None:

@@ -93,7 +93,8 @@ def mend(stack: str, *, gone: bool = False) -> None:
             file.unlink(missing_ok=True)
     if ills.cut_state:
         restore(checkpoint(stack))
-    if find(stack, gone=gone).pending:
+        ills = find(stack, gone=gone)
+    if ills.pending:
         _clear_pending(stack)
     left = find(stack, gone=gone)
     for host, name in left.inside:

@@ -59,7 +59,7 @@ def _ancestors(pid: int) -> list[int]:
 
 
 def end(pid: int) -> None:
-    """Ask, wait, insist: only processes that `_orphans` named."""
+    """Ask, wait, insist: only processes that `orphans` named."""
     for wanted in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.kill(pid, wanted)

@@ -45,14 +45,18 @@ def inside(stack: str, state: dict[str, Any]) -> Iterator[tuple[Host, str]]:
     ask = f"docker ps -a --no-trunc --filter label={STACK_LABEL}={stack} --format '{{{{.Names}}}} {{{{.ID}}}}'"
     for host in spares_in(stack, state):
         if host.answers():
-            lines = host.run(ask).stdout.decode().splitlines()
-            found = [("container", *line.split(" ", 1)) for line in lines]
-            yield from ((host, name) for _, name in strays(found, state["deployment"]))  # type: ignore[arg-type]
+            found = [("container", *pair) for pair in _pairs(host.run(ask).stdout.decode())]
+            yield from ((host, name) for _, name in strays(found, state["deployment"]))
 
 
 def _docker_lines(*arguments: str) -> list[tuple[str, str]]:
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=30, check=True)
-    return [(line.split()[0], line.split()[1]) for line in done.stdout.splitlines()]
+    return _pairs(done.stdout)
+
+
+def _pairs(printed: str) -> list[tuple[str, str]]:
+    """Name and id, a line each."""
+    return [(words[0], words[1]) for words in map(str.split, printed.splitlines())]
 
 
 def remove_inside(host: Host, name: str) -> None:

@@ -13,7 +13,6 @@ from rich.markup import escape
 
 from infra import stacks
 from infra.errors import BadUsage, FaultyFile, NotVerified, Unreachable
-from infra.ops.collect import CHAIN_PORT
 from infra.ops.output import answer, tell
 from infra.plan import plan_lab
 from node_image.hub.chain import Chain, ChainFault
@@ -98,7 +97,7 @@ def _own_chain(drop: str) -> str:
     held = next((stack for stack in stacks.known() if stack.kind == "drop" and stack.drop == drop), None)
     if held is None:
         raise BadUsage("nobody here knows the grant's key", "give --rpc <a node of the chain>, or --key <address>")
-    return f"http://{plan_lab(stacks.load(held.lab).slot).chain}:{CHAIN_PORT}"
+    return plan_lab(stacks.load(held.lab).slot).chain_url
 
 
 def _tell(verdict: Verdict, *, as_json: bool) -> None:

@@ -109,6 +109,11 @@ class HubAddresses:
     relayer: str
     cloud_signer: str
 
+    @property
+    def chain_url(self) -> str:
+        """The chain node's JSON-RPC."""
+        return f"http://{self.chain}:8545"
+
 
 @dataclass(frozen=True, slots=True)
 class DropPlan:

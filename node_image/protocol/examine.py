@@ -43,19 +43,17 @@ def examine(data: bytes, facts: DropFacts | None = None) -> Examined:
     """Follow chain, rules, roots and (with the drop's facts) signatures until the first thing that is wrong."""
     frames: list[Frame] = []
     state = JournalState()
-    end = 0
+    offset = 0
     try:
-        for offset, frame in journal.decode(data):
-            end = offset
+        for offset, frame in journal.decode(data):  # noqa: B007  a broken rule is told with its frame's byte
             state.apply(frame)
             _judge(state, frame, facts)
             frames.append(frame)
-            end = offset + len(frame.raw)
         found = journal.scan(data)
     except JournalDamaged as fault:
         return Examined(tuple(frames), journal.replay(frames), 0, fault.reason, fault.offset)
     except ProtocolError as fault:
-        return Examined(tuple(frames), journal.replay(frames), 0, str(fault), end)
+        return Examined(tuple(frames), journal.replay(frames), 0, str(fault), offset)
     return Examined(found.frames, journal.replay(found.frames), found.torn)
 
 

@@ -52,8 +52,8 @@ class JournalFile:
     def rewind(self) -> None:
         """Cut off all that no sync has confirmed; DiskFault while the disk still fails or has no room.
 
-        The kernel drops a page's dirty mark when its sync fails: only what is written anew is ever synced again. None
-        of what is cut off was signed or answered.
+        The kernel drops a page's dirty mark when its sync fails: only what is written anew is ever synced again. No
+        claim that is cut off was signed or answered; a SIGNATURE that is, is made again over the same digest.
         """
         try:
             self._probe()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Sequence
@@ -12,9 +11,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from infra.home import ROOT
-
-OUT = ROOT / "build" / "bench"
+from tests import report
 
 
 class Measure(msgspec.Struct, frozen=True):
@@ -41,10 +38,7 @@ def machine() -> str:
 def write(name: str, found: Sequence[Measure]) -> Path:
     """build/bench/<name>.json."""
     told = [msgspec.to_builtins(one) | {"ratio": one.ratio, "machine": machine()} for one in found]
-    OUT.mkdir(parents=True, exist_ok=True)
-    file = OUT / f"{name}.json"
-    file.write_text(json.dumps(told, indent=1) + "\n")
-    return file
+    return report.write("bench", name, told)
 
 
 def show(name: str, found: Sequence[Measure]) -> None:

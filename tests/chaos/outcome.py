@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,9 +9,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from infra.home import ROOT
-
-OUT = ROOT / "build" / "chaos"
+from tests import report
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -28,10 +25,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 def write(name: str, found: Sequence[Outcome]) -> Path:
     """build/chaos/<name>.json."""
-    OUT.mkdir(parents=True, exist_ok=True)
-    file = OUT / f"{name}.json"
-    file.write_text(json.dumps(msgspec.to_builtins(found), indent=1) + "\n")
-    return file
+    return report.write("chaos", name, msgspec.to_builtins(found))
 
 
 def show(name: str, found: Sequence[Outcome]) -> None:
