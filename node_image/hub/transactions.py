@@ -30,6 +30,7 @@ ANSWER_S = 5.0
 MINED_S = 180.0
 STUCK_S = 15.0
 POLL_S = 0.05
+LOST_S = 1.0  # a nonce may be seen spent a moment before the receipt of what spent it
 JITTER_S = (0.05, 0.5)
 RACES = 20
 GAS_ROOM = 1.25  # what is skipped changes between estimate and block
@@ -148,8 +149,8 @@ def _await_receipt(
     eth: Eth, sender: ChecksumAddress, nonce: int, sent: Sequence[HexBytes], stuck_s: float
 ) -> Mapping[str, Any] | None:
     """A receipt of one of ours; None when it is stuck; _LostRace when the nonce is spent and not by us."""
-    deadline = time.monotonic() + stuck_s
-    while time.monotonic() < deadline:
+    deadline, spent_at = time.monotonic() + stuck_s, None
+    while spent_at or time.monotonic() < deadline:
         # The nonce first: were it asked after the receipts, one mined in between would look like another's.
         spent = eth.get_transaction_count(sender, "latest") > nonce
         for tx in sent:
@@ -157,7 +158,8 @@ def _await_receipt(
                 return eth.get_transaction_receipt(tx)
             except TransactionNotFound:
                 continue
-        if spent:
+        spent_at = (spent_at or time.monotonic()) if spent else None
+        if spent_at and time.monotonic() - spent_at > LOST_S:
             raise _LostRace
         time.sleep(POLL_S)
     return None
