@@ -15,7 +15,7 @@ from infra.home import home
 from infra.ops import pulumi_cli
 from infra.ops.orphans import end, is_pulumi, orphans
 from infra.ops.output import confirm, say
-from infra.ops.state_file import checkpoint, cut_short, restore
+from infra.ops.state_file import checkpoint, cut_short, half_twins, restore
 from infra.ops.strays import inside, labelled, remove, remove_inside, strays
 from infra.provision.ssh import Host
 
@@ -54,11 +54,13 @@ class Ills:
     strays: tuple[tuple[str, str], ...]  # (container | network | volume, name)
     inside: tuple[tuple[Host, str], ...] = ()  # containers on spares' own engines
     cut_state: bool = False
+    half_twins: tuple[Path, ...] = ()  # of any stack's files: they keep every `pulumi` from running
 
     def lines(self) -> list[str]:
         """One line an ill, in words."""
         return [
             *(["a state file that was cut short: its last whole copy is taken"] if self.cut_state else []),
+            *(f"attributes of a state file that were cut short: {path.name}" for path in self.half_twins),
             *(f"a lock that a dead run left: {lock.name}" for lock in self.locks),
             *(f"an orphaned provider process: pid {pid}" for pid in self.orphans),
             *([f"{self.pending} operations begun and never finished"] if self.pending else []),
@@ -69,8 +71,10 @@ class Ills:
 
 def find(stack: str, *, gone: bool = False) -> Ills:
     """Look, change nothing. `gone` says that the stack has no state any more, so all with its label is stray."""
-    if cut_short(checkpoint(stack)):
-        return Ills(locks=_dead_locks(stack), orphans=tuple(orphans()), pending=0, strays=(), cut_state=True)
+    cut, twins = cut_short(checkpoint(stack)), tuple(half_twins())
+    if cut or twins:  # until these are whole, Pulumi tells nothing
+        locks, dead = _dead_locks(stack), tuple(orphans())
+        return Ills(locks, dead, pending=0, strays=(), cut_state=cut, half_twins=twins)
     held = stack in pulumi_cli.stack_names() and not gone
     state = pulumi_cli.export(stack) if held else {}
     deployment = state.get("deployment") or {}
@@ -91,8 +95,11 @@ def mend(stack: str, *, gone: bool = False) -> None:
     for lock in ills.locks:
         for file in (lock, lock.with_name(f"{lock.name}.attrs")):  # the file backend writes two
             file.unlink(missing_ok=True)
+    for twin in ills.half_twins:
+        twin.unlink(missing_ok=True)  # the backend does without; it writes a new one with the next file
     if ills.cut_state:
         restore(checkpoint(stack))
+    if ills.cut_state or ills.half_twins:
         ills = find(stack, gone=gone)
     if ills.pending:
         _clear_pending(stack)
@@ -108,12 +115,18 @@ def _dead_locks(stack: str) -> tuple[Path, ...]:
     folder = home() / "pulumi" / ".pulumi" / "locks" / "organization" / "edgedrop" / stack
     locks = tuple(folder.glob("*.json")) if folder.is_dir() else ()
     for lock in locks:
-        holder = json.loads(lock.read_text() or "{}")
-        if is_pulumi(int(holder.get("pid") or 0)):
-            raise StackLocked(
-                f"{stack} is held by a run that is alive (pid {holder['pid']})", "wait for it, or Ctrl-C it"
-            )
+        pid = _holder(lock)
+        if is_pulumi(pid):
+            raise StackLocked(f"{stack} is held by a run that is alive (pid {pid})", "wait for it, or Ctrl-C it")
     return locks
+
+
+def _holder(lock: Path) -> int:
+    """The pid in a lock; 0 for one that a power cut left empty: whoever wrote it is dead."""
+    try:
+        return int(json.loads(lock.read_text()).get("pid") or 0)
+    except ValueError:
+        return 0
 
 
 def _clear_pending(stack: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from infra.errors import EdgedropError, MissingTool, StackNotUp
 from infra.home import ROOT, cache, home, place, write_private
+from infra.ops import state_file
 
 READ_S = 60
 PLAIN = ("--non-interactive", "--suppress-progress")
@@ -68,7 +69,9 @@ def read(*arguments: str, stack: str | None = None) -> str:
     )
     if done.returncode != 0:
         words = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise EdgedropError(f"{' '.join(command)}: {words[-1] if words else done.returncode}", "type: edgedrop doctor")
+        cut = state_file.half_written()
+        hint = f"type: edgedrop heal {cut[0]}" if cut else "type: edgedrop doctor"
+        raise EdgedropError(f"{' '.join(command)}: {words[-1] if words else done.returncode}", hint)
     return done.stdout
 
 

@@ -1,4 +1,4 @@
-"""The stack's state in Pulumi's file backend, where a SIGKILL may have left half of it."""
+"""The stacks' state in Pulumi's file backend, where a SIGKILL or a power cut may have left half of a file."""
 
 from __future__ import annotations
 
@@ -10,18 +10,32 @@ from infra.home import home
 
 def checkpoint(stack: str) -> Path:
     """The stack's state in the file backend; no such file with another backend."""
-    return home() / "pulumi" / ".pulumi" / "stacks" / "edgedrop" / f"{stack}.json"
+    return _backend() / "stacks" / "edgedrop" / f"{stack}.json"
 
 
 def cut_short(state: Path) -> bool:
-    """The file backend writes in place: a SIGKILL in the midst leaves half a file, and then no `pulumi` runs at all."""
+    """Whether half a file stands there."""
     try:
-        json.loads(state.read_text())
+        json.loads(state.read_bytes())
     except FileNotFoundError:
         return False
     except ValueError:
         return True
     return False
+
+
+def half_twins() -> list[Path]:
+    """Beside each file the backend keeps its attributes in a twin, written in place: half of one, and no `pulumi` runs.
+
+    Whichever stack it belongs to: to list the stacks all of them are read.
+    """
+    return sorted(path for path in _backend().rglob("*.attrs") if cut_short(path))
+
+
+def half_written() -> list[str]:
+    """The stacks that a `pulumi` trips over, whatever stack it is asked for."""
+    states = [path for path in checkpoint("any").parent.glob("*.json") if cut_short(path)]
+    return sorted({path.name.partition(".json")[0] for path in (*states, *half_twins())})
 
 
 def restore(state: Path) -> None:
@@ -33,3 +47,7 @@ def restore(state: Path) -> None:
             state.write_bytes(copy.read_bytes())
             return
     state.unlink()
+
+
+def _backend() -> Path:
+    return home() / "pulumi" / ".pulumi"

@@ -65,6 +65,7 @@ def test_heal_and_up_converge(shared: Standing, tmp_path: Path, cut: Callable[[s
             assert processes_of(shared.home) == [], point
             assert locks_of(shared.home) == [], point
         leave_a_stray(stack)
+        leave_half_a_twin(shared, stack)
         shared.runbook("up-was-cut-off", stack)
         assert "nothing to heal" in shared.edgedrop("heal", stack, "--yes").stderr
         assert changes(shared.pulumi("preview", stack=stack).stdout) == ""
@@ -83,6 +84,14 @@ def leave_a_stray(stack: str) -> None:
     box = f"{stack}-pier-spare1"
     image = docker("exec", box, "docker", "images", "-q").split()[0]
     docker("exec", box, "docker", "create", "--name", "stray", "--label", f"edgedrop.stack={stack}", image)
+
+
+def leave_half_a_twin(shared: Standing, stack: str) -> None:
+    """What a kill between the creation of that file and its first byte leaves; no `pulumi` runs then, on any stack."""
+    checkpoint = shared.home / "pulumi" / ".pulumi" / "stacks" / "edgedrop" / f"{stack}.json"
+    checkpoint.with_name(f"{checkpoint.name}.attrs").write_text("")
+    told = shared.edgedrop("up", shared.lab, "--yes", check=False)
+    assert (told.returncode, f"edgedrop heal {stack}" in told.stderr) == (1, True), told.stderr
 
 
 def cut_off(
