@@ -13,6 +13,7 @@ from infra.ops import pulumi_cli
 from infra.ops.dead_nodes import dead_spares, exclusions
 from infra.ops.output import confirm, say
 from infra.ops.prepare import image_ids, prepare_drop, prepare_home, publish_release
+from infra.ops.served import not_served
 from infra.ops.targets import resolve
 from infra.stacks import RANK, Stack
 
@@ -76,4 +77,6 @@ def _stand_up(stack: Stack, *, alone: bool) -> None:
         raise EdgedropError(f"pulumi up of {stack.name} ended with {code}", f"type: edgedrop heal {stack.name}")
     if stack.kind == "lab":
         publish_release(stack)
+    for node in not_served(stack):
+        say(f"[bold yellow]{stack.name}: {node} is ready, and its front sends it nobody: can the front reach it?[/]")
     say(f"{stack.name}: up in {time.monotonic() - begun:.0f} s")

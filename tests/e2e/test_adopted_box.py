@@ -14,10 +14,11 @@ import pytest
 from infra import stacks
 from infra.ops import status
 from infra.ops.claimant import Buyer, send
+from infra.ops.served import in_service
 from infra.plan.model import HubAddresses
 from tests.e2e.box import Box, start_box
 from tests.e2e.small_drop import write_small_drop
-from tests.e2e.standing import Standing, changes, docker, sweep
+from tests.e2e.standing import Standing, changes, docker, sweep, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -83,15 +84,17 @@ def test_a_box_with_another_host_key_is_not_touched(shared: Standing, site: Site
 
 
 def test_adopted_boxes_sell(shared: Standing, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    up(shared, site)
+    assert "can the front reach it?" in up(shared, site)
     assert changes(shared.pulumi("preview", stack=site.stack).stdout) == ""
     told = json.loads(shared.edgedrop("status", site.stack, "--json").stdout)
     assert (told["agree"], told["geographies"][0]["ready"]) == (True, 2)
     docker("network", "connect", f"{shared.lab}-hub", f"{site.stack}-pier-front")  # the site's way to its boxes
     monkeypatch.setenv("EDGEDROP_HOME", str(shared.home))
     plan, _ = status.places(stacks.load(site.stack))
+    front = plan.geographies[0].front_address
     with httpx.Client(trust_env=False) as client:
-        got = send(client, f"http://{plan.geographies[0].front_address}:8080", "pier", Buyer(plan).wish(0))
+        wait_for(lambda: len(in_service(client, plan.geographies[0])) == 2, 20, "both nodes at the front")
+        got = send(client, f"http://{front}:8080", "pier", Buyer(plan).wish(0))
     assert got.node == "pier-appliance1", got.failures
 
 

@@ -1,0 +1,53 @@
+"""Whether the fronts send buyers to the nodes that are ready: `up` is done when they do, not when all is declared."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import httpx
+
+from infra.ops.drops import plan_of
+from infra.plan.model import Geography
+from infra.stacks import Stack
+
+STATS_PORT, MINT_PORT = 8404, 8080
+ANSWER_S = 2.0
+SEEN_S = 10.0  # a front looks at a node that was down every 0.5 s, and believes it after two good looks
+POLL_S = 0.2
+IN_SERVICE = re.compile(r'^haproxy_server_status\{proxy="nodes",server="([^"]+)",state="UP"\} 1$', re.MULTILINE)
+
+
+def not_served(stack: Stack) -> list[str]:
+    """Nodes of a stack that are ready and that their front doesn't send buyers to, after a while of waiting."""
+    deadline, geographies = time.monotonic() + SEEN_S, _geographies(stack)
+    # trust_env: a proxy of this machine knows nothing of the drop's addresses.
+    with httpx.Client(timeout=ANSWER_S, trust_env=False) as client:
+        while True:
+            missing = [name for geo in geographies for name in sorted(ready(client, geo) - in_service(client, geo))]
+            if not missing or time.monotonic() > deadline:
+                return missing
+            time.sleep(POLL_S)  # the pace of asking
+
+
+def ready(client: httpx.Client, geo: Geography) -> set[str]:
+    """By their own word."""
+    return {node.name for node in geo.nodes if _asked(client, f"http://{node.address}:{MINT_PORT}/readyz") is not None}
+
+
+def in_service(client: httpx.Client, geo: Geography) -> set[str]:
+    """By their front's checks."""
+    return set(IN_SERVICE.findall(_asked(client, f"http://{geo.front_address}:{STATS_PORT}/metrics") or ""))
+
+
+def _geographies(stack: Stack) -> list[Geography]:
+    if stack.kind == "lab" or (stack.split and not stack.geography):
+        return []
+    return [geo for geo in plan_of(stack).geographies if stack.geography in ("", geo.name)]
+
+
+def _asked(client: httpx.Client, url: str) -> str | None:
+    try:
+        return client.get(url).raise_for_status().text
+    except httpx.HTTPError:
+        return None

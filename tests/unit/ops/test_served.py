@@ -1,0 +1,29 @@
+"""A front's metrics tell which nodes get buyers."""
+
+from __future__ import annotations
+
+import httpx
+
+from infra.ops.served import in_service
+from infra.plan.model import Geography
+
+METRICS = """\
+haproxy_server_status{proxy="nodes",server="quay-appliance1",state="UP"} 1
+haproxy_server_status{proxy="nodes",server="quay-appliance1",state="DOWN"} 0
+haproxy_server_status{proxy="nodes",server="quay-spare1",state="UP"} 0
+haproxy_server_status{proxy="nodes",server="quay-spare1",state="DOWN"} 1
+haproxy_server_status{proxy="lookup",server="quay-spare1",state="UP"} 1
+"""
+QUAY = Geography("quay", "The old quay", "10.20.1.0/24", "10.20.1.2", ())
+
+
+def client(answer: httpx.Response) -> httpx.Client:
+    return httpx.Client(transport=httpx.MockTransport(lambda _: answer))
+
+
+def test_those_that_its_checks_found_up() -> None:
+    assert in_service(client(httpx.Response(200, text=METRICS)), QUAY) == {"quay-appliance1"}
+
+
+def test_a_front_that_is_away_serves_nobody() -> None:
+    assert in_service(client(httpx.Response(503)), QUAY) == set()
