@@ -1,14 +1,20 @@
-"""What each kind of journal frame holds. A frame that holds anything else is damaged."""
+"""A journal's frame, and what each kind holds. A frame that holds anything else is damaged."""
 
 from __future__ import annotations
 
+import struct
 from enum import IntEnum
 from typing import Annotated, Any
 
+import cbor2
 import msgspec
 from msgspec import Meta
 
 from node_image.protocol.lease import Lease
+
+HEAD = 32
+LENGTH = struct.Struct(">I")
+FIXED = struct.Struct(">BQ")
 
 Word = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Address = Annotated[bytes, Meta(min_length=20, max_length=20)]
@@ -87,3 +93,19 @@ _TYPES: dict[Kind, type[Told]] = {
 def typed(kind: Kind, payload: dict[str, Any]) -> Told:
     """The payload as its kind's type; msgspec.ValidationError (a ValueError) when it isn't."""
     return msgspec.convert(payload, _TYPES[kind])
+
+
+class Frame(msgspec.Struct, frozen=True, gc=False):
+    """One record, with the chain's head after it; `told` is the payload as its kind's type."""
+
+    kind: Kind
+    seq: int
+    told: Told
+    head: bytes
+    raw: bytes
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """The payload as it stands in the frame."""
+        found: dict[str, Any] = cbor2.loads(self.raw[LENGTH.size + FIXED.size : -HEAD])
+        return found

@@ -28,8 +28,8 @@ def root(leaves: Sequence[bytes]) -> bytes:
     return tree(leaves)[-1][0]
 
 
-def proof(levels: list[list[bytes]], index: int) -> list[bytes]:
-    """The siblings from leaf `index` up to the root; empty for a lone leaf."""
+def proof[Node](levels: Sequence[Sequence[Node]], index: int) -> list[Node]:
+    """The siblings from leaf `index` up to the root, as the levels write them; empty for a lone leaf."""
     siblings = []
     for level in levels[:-1]:
         beside = index ^ 1

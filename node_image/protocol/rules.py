@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
+
 from node_image.protocol.eip712 import ZERO_ADDRESS, claim_hash, claim_struct_hash, digest
 from node_image.protocol.errors import NotVerified
 from node_image.protocol.facts import DropFacts
@@ -39,8 +41,7 @@ class Claim:
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """The result with its reason in words; `seq` is set for SIGN, `known` for KNOWN."""
 
     result: Result
@@ -49,19 +50,29 @@ class Decision:
     known: ClaimRecord | None = None
 
 
-def decide(state: JournalState, facts: DropFacts, separator: bytes, claim: Claim, now: int) -> Decision:
-    """Sign this claim, and with which seq? `now` in Unix seconds; the first rule that refuses is the reason."""
+def decide(
+    state: JournalState, facts: DropFacts, separator: bytes, claim: Claim, now: int, wrong: str | None = None
+) -> Decision:
+    """Sign this claim, and with which seq? `now` in Unix seconds; the first rule that refuses is the reason.
+
+    `wrong` is what `not_the_wallets` said of the claim, where it was asked ahead: it takes most of the time.
+    """
+    found = preview(state, facts, claim, now)
+    if found.result is Result.SIGN:
+        wrong = not_the_wallets(facts, separator, claim) if wrong is None else wrong
+        return Decision(Result.BAD_CLAIM, wrong) if wrong else found
+    return found
+
+
+def preview(state: JournalState, facts: DropFacts, claim: Claim, now: int) -> Decision:
+    """All rules but the wallet's signature: what they refuse needs no recovery, what they let pass is not yet good."""
     if earlier := state.claims.get(claim.claim_id):
         return _again(earlier, claim)
     if wrong := _malformed(facts, claim):
         return Decision(Result.BAD_CLAIM, wrong)
     if (out_of_time := _time(facts, now)) is not None:
         return out_of_time
-    if (unsold := _supply(state, facts, claim, now)).result is not Result.SIGN:
-        return unsold
-    if wrong := _not_the_wallets(facts, separator, claim):
-        return Decision(Result.BAD_CLAIM, wrong)
-    return unsold
+    return _supply(state, facts, claim, now)
 
 
 def _again(earlier: ClaimRecord, claim: Claim) -> Decision:
@@ -104,7 +115,8 @@ def _supply(state: JournalState, facts: DropFacts, claim: Claim, now: int) -> De
     return Decision(Result.SIGN, seq=state.next_seq[claim.tier])
 
 
-def _not_the_wallets(facts: DropFacts, separator: bytes, claim: Claim) -> str:
+def not_the_wallets(facts: DropFacts, separator: bytes, claim: Claim) -> str:
+    """What is wrong with the claim's signature, or nothing; depends on the claim alone."""
     hashed = claim_struct_hash(facts.drop, claim.tier, claim.slot, claim_hash(claim.claim_id))
     try:
         signer = recover(digest(separator, hashed), claim.signature)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 
 from node_image.protocol import merkle
@@ -9,8 +11,9 @@ from node_image.protocol.eip712 import Batch, Domain, digest
 from node_image.protocol.eip712 import Voucher as Leaf
 from node_image.protocol.errors import NotVerified
 from node_image.protocol.facts import DropFacts
-from node_image.protocol.journal import BatchRecord, ClaimRecord, JournalState
+from node_image.protocol.lease import Lease
 from node_image.protocol.signature import recover
+from node_image.protocol.state import BatchRecord, ClaimRecord
 
 
 class VoucherBody(msgspec.Struct, frozen=True, rename="camel"):
@@ -52,30 +55,52 @@ class Voucher(msgspec.Struct, frozen=True):
     price_wei: str
 
 
-def build(facts: DropFacts, state: JournalState, claim: ClaimRecord, levels: list[list[bytes]]) -> Voucher:
-    """The voucher of a claim whose batch is signed; `levels` is the batch's Merkle tree."""
-    batch = state.batches[claim.batch_seq]
-    if batch.signature is None:
-        raise ValueError(f"batch {claim.batch_seq} is not signed yet")
-    return Voucher(
-        schema=1,
-        claim_id=claim.claim_id,
-        drop=facts.drop,
-        node=facts.node,
-        token_id=str(state.leases[claim.tier].start + claim.seq),
-        chain_id=facts.chain_id,
-        contract=facts.contract,
-        voucher=_body(claim.leaf(batch.header.grant_id)),
-        proof=[_hex(sibling) for sibling in merkle.proof(levels, claim.index)],
-        batch=_header(batch.header),
-        signature=_hex(batch.signature),
-        price_wei=str(facts.tiers[claim.tier].price_wei),
-    )
+class Tree:
+    """A batch's leaves and the Merkle tree over them."""
+
+    def __init__(self, grant_id: bytes, claims: Sequence[ClaimRecord]) -> None:
+        self.leaves = [claim.leaf(grant_id) for claim in claims]
+        self.levels = merkle.tree([leaf.struct_hash() for leaf in self.leaves])
+
+    @property
+    def root(self) -> bytes:
+        """What the batch's header carries."""
+        return self.levels[-1][0]
 
 
-def levels_of(batch: BatchRecord) -> list[list[bytes]]:
-    """The Merkle tree of a batch."""
-    return merkle.tree([claim.leaf(batch.header.grant_id).struct_hash() for claim in batch.claims])
+class Vouchers:
+    """The vouchers of one signed batch; what they share, and each node of the tree, is written once."""
+
+    def __init__(
+        self, facts: DropFacts, leases: Mapping[int, Lease], batch: BatchRecord, tree: Tree | None = None
+    ) -> None:
+        if batch.signature is None:
+            raise ValueError(f"batch {batch.header.batch_seq} is not signed yet")
+        self.batch = batch
+        self._facts, self._leases = facts, leases
+        tree = tree or Tree(batch.header.grant_id, batch.claims)
+        self._leaves = tree.leaves
+        self._levels = [[_hex(node) for node in level] for level in tree.levels]
+        self._header, self._signature = _header(batch.header), _hex(batch.signature)
+        self._prices = {tier.tier: str(tier.price_wei) for tier in facts.tiers}
+
+    def of(self, index: int) -> Voucher:
+        """The voucher of the batch's claim at `index`."""
+        claim, facts = self.batch.claims[index], self._facts
+        return Voucher(
+            schema=1,
+            claim_id=claim.claim_id,
+            drop=facts.drop,
+            node=facts.node,
+            token_id=str(self._leases[claim.tier].start + claim.seq),
+            chain_id=facts.chain_id,
+            contract=facts.contract,
+            voucher=_body(self._leaves[index], self._header.grant_id),
+            proof=merkle.proof(self._levels, index),
+            batch=self._header,
+            signature=self._signature,
+            price_wei=self._prices[claim.tier],
+        )
 
 
 def verify(voucher: Voucher, key: str) -> None:
@@ -109,15 +134,9 @@ def batch_of(body: BatchBody) -> Batch:
     return Batch(_bytes(body.grant_id), body.batch_seq, _bytes(body.root), body.count, body.issued_at)
 
 
-def _body(leaf: Leaf) -> VoucherBody:
+def _body(leaf: Leaf, grant_id: str) -> VoucherBody:
     return VoucherBody(
-        _hex(leaf.grant_id),
-        leaf.tier,
-        leaf.seq,
-        _hex(leaf.to),
-        _hex(leaf.claim_key),
-        leaf.slot,
-        _hex(leaf.claim_hash),
+        grant_id, leaf.tier, leaf.seq, _hex(leaf.to), _hex(leaf.claim_key), leaf.slot, _hex(leaf.claim_hash)
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from node_image.signer.server import read_message, write_message
+from node_image.signer.framing import read_message, write_message
 
 ANSWER_S = 5.0
 

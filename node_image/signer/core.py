@@ -2,6 +2,8 @@
 
 The order is the safety: rule -> claims and batch header appended -> fdatasync -> HSM -> SIGNATURE frame -> answers.
 A crash anywhere leaves either nothing signed or a header whose digest, the same one, is signed again at the next start.
+While one batch is synced and signed, the claims of the next come in and their wallets are recovered (intake.py), but
+nothing of it is decided: at most one header is ever without its signature.
 """
 
 from __future__ import annotations
@@ -10,60 +12,57 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from itertools import islice
 
-from node_image.protocol import journal, merkle, rules
-from node_image.protocol import voucher as vouchers
+from node_image.protocol import frames, journal, rules
 from node_image.protocol.eip712 import Batch, digest
+from node_image.protocol.errors import JournalDamaged, ProtocolError
 from node_image.protocol.facts import DropFacts
-from node_image.protocol.journal import Frame, JournalState, Kind
+from node_image.protocol.frames import Kind, Told
 from node_image.protocol.lease import LeaseDocument
 from node_image.protocol.rules import Claim, Result
 from node_image.protocol.signature import address_of
-from node_image.protocol.voucher import Voucher
+from node_image.protocol.voucher import Tree, Voucher
+from node_image.signer.index import FramePlaces, compact_state
+from node_image.signer.intake import Intake, Refused, Waiting
 from node_image.signer.journal_file import DiskFault, JournalFile
 from node_image.signer.keystore import HsmFault, Key
+from node_image.signer.recent import Recent
 
-MAX_WAITING = 4096
-MAX_BATCH = 512
+__all__ = ["Refused", "Signer", "status"]
+
+MAX_BATCH = 1024  # a proof has ten hashes at most; a batch is only as large as what waits
+KEPT = 4 * MAX_BATCH  # claims whose vouchers are at hand
 LAZY_SYNC_S = 0.05
 REVIVE_S = 1.0
 
 
-class Refused(Exception):
-    """The answer is no; `code` is one of the socket's error codes."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    claim: Claim
-    answer: asyncio.Future[tuple[Voucher, bool]]
-
-
 class Signer:
-    """One grant: its key, its journal, its rules. All state changes happen in one task, `run`."""
+    """One grant: its key, its journal, its rules. All state changes happen under one lock."""
 
     def __init__(self, facts: DropFacts, key: Key, file: JournalFile, clock: Callable[[], float] = time.time) -> None:
         self.facts, self._key, self._file, self._clock = facts, key, file, clock
-        self.state = journal.replay(file.frames)
-        self.frames: list[Frame] = list(file.frames)
-        self.durable = len(self.frames)
         self.stopped = ""
         self.grew = asyncio.Condition()
         self._separator = facts.domain().separator
-        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(MAX_WAITING)
         self._worker = ThreadPoolExecutor(1, "hsm")
         self._changing = asyncio.Lock()
-        self._levels: dict[int, list[list[bytes]]] = {}
+        self._intake = Intake(facts, self._separator, self._worth_recovering)
+        self._load()
+
+    def _load(self) -> None:
+        """The state from the journal's first byte on; the one before answers until it is whole."""
+        state, places = compact_state(self._file), FramePlaces()
+        for frame in self._file.replay():
+            places.note(frame.seq, state.length)
+            state.apply(frame)
+        self.state, self._places, self._recent = state, places, Recent(self.facts, state, KEPT)
+        self.durable = state.journal_seq
 
     async def open(self) -> None:
         """Begin a new journal, or finish what the last process left: headers on disk with no signature known."""
-        if not self.frames:
-            self._append(Kind.GRANT, {"grant_id": _bytes(self.facts.grant_id), "key": self.address})
+        if not self.state.journal_seq:
+            self._append(Kind.GRANT, frames.Grant(_bytes(self.facts.grant_id), self.address))
             await self._sync()
         if self.state.key != self.address or self.state.grant_id != _bytes(self.facts.grant_id):
             raise HsmFault("the journal belongs to another key or grant than this node's")
@@ -71,27 +70,61 @@ class Signer:
             await self._sign(batch.header)
 
     @property
+    def _signed(self) -> int:
+        """How many batches carry their signature: those before the first that does not."""
+        return min((batch.header.batch_seq for batch in self.state.unsigned()), default=self.state.next_batch)
+
+    def _worth_recovering(self, claim: Claim) -> bool:
+        try:
+            return rules.preview(self.state, self.facts, claim, int(self._clock())).result is Result.SIGN
+        except (DiskFault, ProtocolError):
+            return False  # the decision meets the same fault, and says so
+
+    @property
     def address(self) -> bytes:
         """The grant's key as an address."""
         return address_of(self._key.public)
 
+    def submit(self, claim: Claim, tell: Callable[[Voucher | Refused, bool], None]) -> None:
+        """Take a claim; `tell` gets its voucher and whether it is new, or the reason of a no."""
+        waiting = Waiting(claim, tell)
+        if self.stopped:
+            waiting.answer(Refused("stopped", self.stopped))
+            return
+        try:
+            self._intake.put(waiting)
+        except Refused as full:
+            waiting.answer(full)
+
     async def claim(self, claim: Claim) -> tuple[Voucher, bool]:
         """The voucher for a claim and whether it is new; Refused with the reason."""
-        if self.stopped:
-            raise Refused("stopped", self.stopped)
-        answer: asyncio.Future[tuple[Voucher, bool]] = asyncio.get_running_loop().create_future()
-        try:
-            self._queue.put_nowait(_Waiting(claim, answer))
-        except asyncio.QueueFull:
-            raise Refused("stopped", f"{MAX_WAITING} claims are waiting already") from None
-        return await answer
+        told: asyncio.Future[tuple[Voucher, bool]] = asyncio.get_running_loop().create_future()
+
+        def tell(answer: Voucher | Refused, new: bool) -> None:
+            if told.cancelled():
+                return
+            if isinstance(answer, Refused):
+                told.set_exception(answer)
+            else:
+                told.set_result((answer, new))
+
+        self.submit(claim, tell)
+        return await told
 
     def find(self, claim_id: str) -> Voucher:
         """The voucher of a claim answered before."""
         record = self.state.claims.get(claim_id)
-        if record is None or self.state.batches[record.batch_seq].signature is None:
+        if record is None or record.batch_seq >= self._signed:
             raise Refused("not_found", "this node has no such claim")
-        return self._voucher(record)
+        return self._recent.voucher(record)
+
+    def tail(self, after: int, most: int) -> list[bytes]:
+        """The frames from `after` on that are durable, at most so many."""
+        count = min(self.durable - after, most)
+        if count <= 0:
+            return []
+        at, skip = self._places.near(after)
+        return list(islice(self._file.raws(at), skip, skip + count))
 
     async def take_lease(self, document: LeaseDocument, envelope: bytes) -> None:
         """Journal the leases that the owner signed for this very grant and key; the same ones again are no news."""
@@ -106,9 +139,8 @@ class Signer:
                 raise Refused(
                     "bad_lease", "this grant holds another lease in one of these tiers; a lease never changes"
                 )
-            leases = [{name: getattr(lease, name) for name in lease.__struct_fields__} for lease in document.leases]
             try:
-                self._append(Kind.LEASE, {"document": {"leases": leases}, "envelope": envelope})
+                self._append(Kind.LEASE, frames.Leases(frames.LeaseList(document.leases), envelope))
                 await self._sync()
             except DiskFault as fault:
                 self.stopped = str(fault)
@@ -117,21 +149,21 @@ class Signer:
     async def run(self) -> None:
         """Take what waits, batch after batch, for ever. A fault of disk or HSM stops it and is told to all who wait."""
         while True:
-            group = [await self._queue.get()]
-            while not self._queue.empty() and len(group) < MAX_BATCH:
-                group.append(self._queue.get_nowait())
+            group = await self._intake.take(MAX_BATCH)
             try:
                 async with self._changing:
-                    await self._answer(group)
-            except (DiskFault, HsmFault) as fault:
+                    if not self.stopped:
+                        await self._answer(group)
+            except (DiskFault, HsmFault, JournalDamaged) as fault:
                 self.stopped = str(fault)
-                _refuse([waiting for waiting in group if not waiting.answer.done()], "stopped", self.stopped)
+            for waiting in group:
+                waiting.answer(Refused("stopped", self.stopped))  # a no-op for who was answered
 
     async def flush(self) -> None:
         """Sync lazily what no answer waits for (SIGNATURE frames), so that the ledger gets them soon."""
         while True:
             await asyncio.sleep(LAZY_SYNC_S)
-            if self.durable < len(self.frames) and not self.stopped:
+            if self.durable < self.state.journal_seq and not self.stopped:
                 async with self._changing:
                     try:
                         await self._sync()
@@ -145,8 +177,7 @@ class Signer:
             if self.stopped:
                 async with self._changing:
                     try:
-                        await asyncio.get_running_loop().run_in_executor(self._worker, self._file.rewind)
-                        self._forget_unsynced()
+                        await asyncio.get_running_loop().run_in_executor(self._worker, self._forget_unsynced)
                         await self.open()
                         await self._sync()
                     except (DiskFault, HsmFault) as fault:
@@ -155,72 +186,67 @@ class Signer:
                         self.stopped = ""
 
     def _forget_unsynced(self) -> None:
-        del self.frames[self.durable :]
-        self.state = journal.replay(self.frames)
-        self._levels.clear()
+        self._file.rewind()
+        self._load()
 
-    async def _answer(self, group: list[_Waiting]) -> None:
-        if self.stopped:
-            _refuse(group, "stopped", self.stopped)
-            return
-        chosen = [waiting for waiting in group if self._take(waiting)]
+    async def _answer(self, group: list[Waiting]) -> None:
+        """Decide each on what those before it left, then commit those that are to be signed as one batch."""
+        now = int(self._clock())
+        decided = [(waiting, self._decide(waiting, now)) for waiting in group]
+        chosen = [waiting for waiting, result in decided if result is Result.SIGN]
         if chosen:
-            header = self._append_batch()
-            await self._sync()
-            await self._sign(header)
-        for waiting in group:
-            if not waiting.answer.done():
-                voucher = self._voucher(self.state.claims[waiting.claim.claim_id])
-                waiting.answer.set_result((voucher, waiting in chosen))
+            number, tree = self.state.next_batch, await self._commit(now)
+            made = self._recent.of(number, tree)
+            for index, waiting in enumerate(chosen):
+                waiting.answer(made.of(index), new=True)
+        for waiting, result in decided:
+            if result is Result.KNOWN:
+                waiting.answer(self._recent.voucher(self.state.claims[waiting.claim.claim_id]))
 
-    def _take(self, waiting: _Waiting) -> bool:
+    def _decide(self, waiting: Waiting, now: int) -> Result:
         """Decide one claim and journal it at once, so that the next of the group is decided on what it left."""
         claim = waiting.claim
-        decision = rules.decide(self.state, self.facts, self._separator, claim, int(self._clock()))
+        decision = rules.decide(self.state, self.facts, self._separator, claim, now, waiting.wrong)
         if decision.result is Result.SIGN:
-            told = {"claim_id": claim.claim_id, "tier": claim.tier, "seq": decision.seq, "to": claim.to}
-            self._append(Kind.CLAIM, {**told, "slot": claim.slot, "signature": claim.signature})
-            return True
-        if decision.result is not Result.KNOWN:
-            _refuse([waiting], decision.result.value, decision.reason)
-        return False
+            told = frames.Claim(claim.claim_id, claim.tier, decision.seq, claim.to, claim.slot, claim.signature)
+            self._append(Kind.CLAIM, told)
+        elif decision.result is not Result.KNOWN:
+            waiting.answer(Refused(decision.result.value, decision.reason))
+        return decision.result
 
-    def _append_batch(self) -> Batch:
-        leaves = [claim.leaf(self.state.grant_id).struct_hash() for claim in self.state.waiting]
-        number = self.state.next_batch
-        self._levels[number] = merkle.tree(leaves)
-        header = {"batch_seq": number, "root": self._levels[number][-1][0], "count": len(leaves)}
-        self._append(Kind.BATCH, {**header, "issued_at": int(self._clock())})
-        return self.state.batches[number].header
+    async def _commit(self, now: int) -> Tree:
+        """Header and sync, then the signature, for the claims that wait for their batch."""
+        tree = Tree(self.state.grant_id, self.state.waiting)
+        number, count = self.state.next_batch, len(self.state.waiting)
+        self._append(Kind.BATCH, frames.Header(number, tree.root, count, now))
+        await self._sync()
+        await self._sign(self.state.batches[number].header)
+        return tree
 
     async def _sign(self, header: Batch) -> None:
-        loop = asyncio.get_running_loop()
-        signature = await loop.run_in_executor(
-            self._worker, self._key.sign, digest(self._separator, header.struct_hash())
-        )
-        self._append(Kind.SIGNATURE, {"batch_seq": header.batch_seq, "signature": signature})
+        hashed = digest(self._separator, header.struct_hash())
+        signature = await asyncio.get_running_loop().run_in_executor(self._worker, self._key.sign, hashed)
+        self._append(Kind.SIGNATURE, frames.Signed(header.batch_seq, signature))
+        self._file.flush()
 
-    def _append(self, kind: Kind, payload: dict[str, object]) -> None:
-        frame = journal.encode(kind, self.state.journal_seq, payload, self.state.head)
+    def _append(self, kind: Kind, told: Told) -> None:
+        frame = journal.follow(kind, self.state.journal_seq, told, self.state.head)
         self._file.append(frame.raw)
+        self._places.note(frame.seq, self.state.length)
         self.state.apply(frame)
-        self.frames.append(frame)
 
     async def _sync(self) -> None:
-        reached = len(self.frames)
+        reached = self.state.journal_seq
+        self._file.flush()
         await asyncio.get_running_loop().run_in_executor(self._worker, self._file.sync)
         self.durable = reached
         async with self.grew:
             self.grew.notify_all()
 
-    def _voucher(self, record: journal.ClaimRecord) -> Voucher:
-        levels = self._levels.get(record.batch_seq) or vouchers.levels_of(self.state.batches[record.batch_seq])
-        return vouchers.build(self.facts, self.state, record, levels)
-
 
 def status(signer: Signer) -> dict[str, object]:
     """What the signer says of itself on its socket."""
-    state: JournalState = signer.state
+    state = signer.state
     left = {str(tier): lease.quota - state.next_seq[tier] for tier, lease in state.leases.items()}
     reason = signer.stopped or ("" if state.leases else "this node holds no lease yet")
     return {
@@ -234,11 +260,6 @@ def status(signer: Signer) -> dict[str, object]:
         "ready": not reason,
         "reason": reason,
     }
-
-
-def _refuse(group: list[_Waiting], code: str, reason: str) -> None:
-    for waiting in group:
-        waiting.answer.set_exception(Refused(code, reason))
 
 
 def _bytes(text: str) -> bytes:

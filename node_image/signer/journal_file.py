@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from node_image.protocol.journal import Frame, scan
+from node_image.protocol.frames import HEAD, LENGTH
+from node_image.protocol.journal import NO_HEAD, Frame, Reader, decode, seq_of
 
 PROBE_BYTES = 1 << 20
+CHUNK = 1 << 18
+ONE_FRAME = 512  # most frames are shorter
 
 
 class DiskFault(Exception):
@@ -16,38 +20,59 @@ class DiskFault(Exception):
 
 
 class JournalFile:
-    """One grant's journal, open for appending by one process."""
+    """One grant's journal, open for appending by one process.
+
+    Appended bytes wait in memory until `flush` or `sync`; reading sees them there.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        found = scan(path.read_bytes()) if path.exists() else None
-        self.frames: tuple[Frame, ...] = found.frames if found else ()
-        self.torn = found.torn if found else 0
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        if found and found.torn:
-            os.ftruncate(self._file, found.good_length)
-        os.fsync(self._file)
-        self._sync_folder()
-        self._length = self._durable = os.fstat(self._file).st_size
+        self._waiting = bytearray()
+        self.written = self.durable = os.fstat(self._file).st_size
+        self.torn = 0
+
+    def replay(self) -> Iterator[Frame]:
+        """Each frame of all whole appends; then what was cut short is cut off, and all that stays is durable."""
+        reader, at = Reader(), 0
+        while data := self._read(at, CHUNK):
+            yield from reader.feed(data)
+            at += len(data)
+        self.torn = reader.finish()
+        try:
+            if self.torn:
+                os.ftruncate(self._file, reader.good_length)
+            os.fsync(self._file)
+            self._sync_folder()
+        except OSError as fault:
+            raise DiskFault(f"the journal cannot be synced: {fault.strerror}") from fault
+        self.written = self.durable = os.fstat(self._file).st_size
 
     def append(self, data: bytes) -> None:
-        """Write at the end; not durable before `sync`."""
-        self._length += len(data)
+        """Put it at the end; not in the file before `flush`, not durable before `sync`."""
+        self._waiting += data
+
+    def flush(self) -> None:
+        """Write what waits."""
+        data = bytes(self._waiting)
         try:
             view = memoryview(data)
             while view:
                 view = view[os.write(self._file, view) :]
         except OSError as fault:
             raise DiskFault(f"the journal cannot be written: {fault.strerror}") from fault
+        self._waiting.clear()
+        self.written += len(data)
 
     def sync(self) -> None:
-        """Make all appended frames durable."""
+        """Make all written frames durable."""
+        reached = self.written
         try:
             os.fdatasync(self._file)
         except OSError as fault:
             raise DiskFault(f"the journal cannot be synced: {fault.strerror}") from fault
-        self._durable = self._length
+        self.durable = reached
 
     def rewind(self) -> None:
         """Cut off all that no sync has confirmed; DiskFault while the disk still fails or has no room.
@@ -57,11 +82,49 @@ class JournalFile:
         """
         try:
             self._probe()
-            os.ftruncate(self._file, self._durable)
+            os.ftruncate(self._file, self.durable)
             os.fsync(self._file)
         except OSError as fault:
             raise DiskFault(f"the disk takes nothing: {fault.strerror}") from fault
-        self._length = self._durable
+        self._waiting.clear()
+        self.written = self.durable
+
+    def raws(self, at: int) -> Iterator[bytes]:
+        """The frames from byte `at` on as they stand, unchecked; ends at the journal's end."""
+        data, used, size = b"", 0, ONE_FRAME
+        while True:
+            left = len(data) - used
+            length = LENGTH.size + LENGTH.unpack_from(data, used)[0] if left >= LENGTH.size else LENGTH.size
+            if left >= length > LENGTH.size:
+                yield data[used : used + length]
+                used, at = used + length, at + length
+                continue
+            data, used = self._read(at, max(size, length)), 0
+            size = CHUNK
+            if len(data) <= max(left, LENGTH.size):
+                return
+
+    def frames(self, at: int) -> Iterator[Frame]:
+        """The frames from byte `at` on, each checked against the chain that it stands in."""
+        previous, seq = self._read(at - HEAD, HEAD) if at else NO_HEAD, -1
+        for raw in self.raws(at):
+            seq = seq_of(raw) if seq < 0 else seq
+            _, frame = next(decode(raw, head=previous, seq=seq, base=at))
+            yield frame
+            previous, seq, at = frame.head, seq + 1, at + len(raw)
+
+    def close(self) -> None:
+        """Give the file back."""
+        os.close(self._file)
+
+    def _read(self, at: int, size: int) -> bytes:
+        """From the file, and from what waits behind it."""
+        try:
+            data = os.pread(self._file, min(size, self.written - at), at) if at < self.written else b""
+        except OSError as fault:
+            raise DiskFault(f"the journal cannot be read: {fault.strerror}") from fault
+        begin = at + len(data) - self.written
+        return data + bytes(self._waiting[begin : begin + size - len(data)]) if begin >= 0 else data
 
     def _probe(self) -> None:
         """Room, tried on a file of its own: half a probe in the journal would be damage."""
@@ -74,10 +137,6 @@ class JournalFile:
         finally:
             os.close(descriptor)
             path.unlink()
-
-    def close(self) -> None:
-        """Give the file back."""
-        os.close(self._file)
 
     def _sync_folder(self) -> None:
         """A file is durable only when its name is."""

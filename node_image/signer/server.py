@@ -1,119 +1,218 @@
-"""The signer's socket: length-prefixed MessagePack, many requests at once on one connection (docs/architecture.md)."""
+"""The signer's socket: length-prefixed MessagePack, many requests at once on one connection (docs/architecture.md).
+
+All that a read brings is taken at once, and all that a batch answers goes out in one write: no task a claim.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from node_image.protocol import lease
 from node_image.protocol.errors import ProtocolError
 from node_image.protocol.rules import Claim
+from node_image.protocol.voucher import Voucher
 from node_image.signer.core import Refused, Signer, status
+from node_image.signer.framing import Unframed, framed, messages
 
-MAX_REQUEST = 1 << 20
 MAX_FRAMES = 256
 
 
+class Ask(msgspec.Struct, frozen=True, gc=False):
+    """Any request; what an operation needs and does not find is its refusal."""
+
+    id: int
+    op: str
+    claim_id: str | None = None
+    tier: int | None = None
+    to: bytes | None = None
+    slot: int | None = None
+    signature: bytes | None = None
+    envelope: bytes | None = None
+    after: int | None = None
+
+
+class Answered(msgspec.Struct, frozen=True, gc=False):
+    """What `claim` answers."""
+
+    voucher: Voucher
+    new: bool
+
+
+class Good(msgspec.Struct, frozen=True, gc=False):
+    """The answer to a request."""
+
+    id: int
+    ok: Any
+
+
+class Bad(msgspec.Struct, frozen=True, gc=False):
+    """A no, with its code and words."""
+
+    id: int | None  # None where the request had none
+    error: dict[str, str]
+
+
+def bad(number: int | None, code: str, message: str) -> Bad:
+    """A no."""
+    return Bad(number, {"code": code, "message": message})
+
+
 class SocketServer:
-    """Answers for one signer; each request is a task, answers go out as they come."""
+    """Answers for one signer."""
 
     def __init__(self, signer: Signer) -> None:
-        self._signer = signer
-        self._operations: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
+        self.signer = signer
+        self.operations: dict[str, Callable[[Ask], Awaitable[object]]] = {
             "status": self._status,
             "lease": self._lease,
-            "claim": self._claim,
             "find": self._find,
         }
 
     async def serve(self, path: Path) -> asyncio.Server:
         """Listen; a socket file that a dead process left is taken over."""
         path.unlink(missing_ok=True)  # noqa: ASYNC240  once, before anyone is served
-        return await asyncio.start_unix_server(self._connection, path)
+        return await asyncio.get_running_loop().create_unix_server(lambda: Line(self), str(path))
 
-    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        own: set[asyncio.Task[None]] = set()
-        try:
-            while (request := await read_message(reader)) is not None:
-                task = asyncio.create_task(self._handle(request, writer))
-                own.add(task)
-                task.add_done_callback(own.discard)
-        except (OSError, ValueError, msgspec.MsgspecError):
-            pass  # a peer that breaks the framing is hung up on; it asks again
-        finally:
-            for task in own:
-                task.cancel()
-            writer.close()
+    async def _status(self, _ask: Ask) -> object:
+        return status(self.signer)
 
-    async def _handle(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
-        number = request.get("id")
-        with contextlib.suppress(ConnectionError):
-            if request.get("op") == "tail":
-                await self._tail(number, int(request["after"]), writer)
-                return
-            await write_message(writer, {"id": number, **await self._answer(request)})
-
-    async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        operation = self._operations.get(str(request.get("op")))
-        if operation is None:
-            return {"error": {"code": "bad_claim", "message": "there is no such operation"}}
-        try:
-            return {"ok": await operation(request)}
-        except Refused as refusal:
-            return {"error": {"code": refusal.code, "message": str(refusal)}}
-        except (KeyError, TypeError, ValueError, ProtocolError) as fault:
-            return {"error": {"code": "bad_claim", "message": f"not understood: {fault}"}}
-
-    async def _status(self, _request: dict[str, Any]) -> dict[str, Any]:
-        return dict(status(self._signer))
-
-    async def _lease(self, request: dict[str, Any]) -> dict[str, Any]:
-        document = lease.verify(request["envelope"], self._signer.facts.owner_public_key.encode())
-        await self._signer.take_lease(document, request["envelope"])
+    async def _lease(self, ask: Ask) -> object:
+        envelope = given(ask.envelope, "envelope")
+        document = lease.verify(envelope, self.signer.facts.owner_public_key.encode())
+        await self.signer.take_lease(document, envelope)
         return {"accepted": True}
 
-    async def _claim(self, request: dict[str, Any]) -> dict[str, Any]:
-        claim = Claim(request["claim_id"], request["tier"], request["to"], request["slot"], request["signature"])
-        voucher, new = await self._signer.claim(claim)
-        return {"voucher": msgspec.to_builtins(voucher), "new": new}
+    async def _find(self, ask: Ask) -> object:
+        return self.signer.find(given(ask.claim_id, "claim_id"))
 
-    async def _find(self, request: dict[str, Any]) -> dict[str, Any]:
-        return dict(msgspec.to_builtins(self._signer.find(request["claim_id"])))
 
-    async def _tail(self, number: object, after: int, writer: asyncio.StreamWriter) -> None:
-        """Durable frames from `after` on, for ever; a slow reader is waited for (drain)."""
-        signer = self._signer
+class Line(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, server: SocketServer) -> None:
+        self._server = server
+        self._decode = msgspec.msgpack.Decoder(Ask).decode
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._data = bytearray()
+        self._out: list[bytes] = []
+        self._own: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._room = asyncio.Event()
+        self._room.set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A peer is there."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one by its methods alone
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the protocol's signature
+        """It is gone, and what it asked for besides claims with it."""
+        for task in self._own:
+            task.cancel()
+
+    def pause_writing(self) -> None:
+        """The peer does not take its answers: it is not read from until it does."""
+        self._room.clear()
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._room.set()
+        self._transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        """All whole requests in it; a peer that breaks the framing is hung up on; it asks again."""
+        self._data += data
+        try:
+            for message in messages(self._data):
+                self._take(message)
+        except (Unframed, msgspec.DecodeError):
+            self._transport.abort()
+
+    def _take(self, message: bytes) -> None:
+        try:
+            ask = self._decode(message)
+        except msgspec.ValidationError as fault:
+            told = msgspec.msgpack.decode(message, type=dict)
+            self._say(bad(told.get("id"), "bad_claim", f"not understood: {fault}"))
+            return
+        if ask.op == "claim":
+            self._claim(ask)
+        elif ask.op == "tail":
+            self._start(self._tail(ask))
+        else:
+            self._start(self._answer(ask))
+
+    def _claim(self, ask: Ask) -> None:
+        try:
+            claim = Claim(
+                given(ask.claim_id, "claim_id"),
+                given(ask.tier, "tier"),
+                given(ask.to, "to"),
+                given(ask.slot, "slot"),
+                given(ask.signature, "signature"),
+            )
+        except ValueError as fault:
+            self._say(bad(ask.id, "bad_claim", f"not understood: {fault}"))
+            return
+        self._server.signer.submit(claim, partial(self._told, ask.id))
+
+    def _told(self, number: int, told: Voucher | Refused, new: bool) -> None:
+        if isinstance(told, Refused):
+            self._say(bad(number, told.code, str(told)))
+        else:
+            self._say(Good(number, Answered(told, new)))
+
+    def _say(self, answer: Good | Bad) -> None:
+        """With all else that is answered in the same moment."""
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out.append(framed(self._encode(answer)))
+
+    def _flush(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(b"".join(self._out))
+        self._out.clear()
+
+    def _start(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._own.add(task)
+        task.add_done_callback(self._own.discard)
+
+    async def _answer(self, ask: Ask) -> None:
+        operation = self._server.operations.get(ask.op)
+        if operation is None:
+            self._say(bad(ask.id, "bad_claim", "there is no such operation"))
+            return
+        try:
+            self._say(Good(ask.id, await operation(ask)))
+        except Refused as refusal:
+            self._say(bad(ask.id, refusal.code, str(refusal)))
+        except (ValueError, ProtocolError) as fault:
+            self._say(bad(ask.id, "bad_claim", f"not understood: {fault}"))
+
+    async def _tail(self, ask: Ask) -> None:
+        """Durable frames from `after` on, for ever; a slow reader is waited for."""
+        signer, after = self._server.signer, ask.after or 0
         while True:
             async with signer.grew:
                 while signer.durable <= after:
                     await signer.grew.wait()
-            upto = min(signer.durable, after + MAX_FRAMES)
-            frames = [frame.raw for frame in signer.frames[after:upto]]
-            await write_message(
-                writer, {"id": number, "ok": {"frames": frames, "first_seq": after, "last_seq": upto - 1}}
-            )
-            after = upto
+            found = signer.tail(after, MAX_FRAMES)
+            last = after + len(found) - 1
+            self._say(Good(ask.id, {"frames": found, "first_seq": after, "last_seq": last}))
+            await asyncio.sleep(0)  # it is written now, and the peer may be full
+            await self._room.wait()
+            after = last + 1
 
 
-async def read_message(reader: asyncio.StreamReader) -> dict[str, Any] | None:
-    """The next message, or None at the end of the connection."""
-    try:
-        length = int.from_bytes(await reader.readexactly(4), "big")
-        if length > MAX_REQUEST:
-            raise ValueError(f"a message of {length} bytes")
-        found: dict[str, Any] = msgspec.msgpack.decode(await reader.readexactly(length), type=dict)
-    except asyncio.IncompleteReadError:
-        return None
-    return found
-
-
-async def write_message(writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:
-    """One message, and wait until the peer keeps up."""
-    body = msgspec.msgpack.encode(message)
-    writer.write(len(body).to_bytes(4, "big") + body)
-    await writer.drain()
+def given[T](value: T | None, name: str) -> T:
+    """What the operation needs."""
+    if value is None:
+        raise ValueError(f"{name} is missing")
+    return value

@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from node_image.protocol import journal, rules
+from node_image.protocol import rules
 from node_image.protocol.eip712 import Batch
-from node_image.protocol.journal import JournalState, Kind
-from node_image.signer import core
-from node_image.signer.journal_file import JournalFile
+from node_image.protocol.frames import Kind, Signed, Told
+from node_image.protocol.journal import ClaimRecord, JournalState
+from node_image.signer import core, index
+from node_image.signer.intake import Intake, Waiting
+from node_image.signer.journal_file import DiskFault, JournalFile
 
 HELD_BACK = 3  # appends
 
@@ -38,16 +42,16 @@ def answer_before_persist() -> None:
 
 def no_sync() -> None:
     """Nothing is ever synced."""
-    plant(JournalFile, "sync", lambda self: plant(self, "_durable", self._length))
+    plant(JournalFile, "sync", lambda self: plant(self, "durable", self.written))
 
 
 def header_not_persisted() -> None:
     """A batch's header is kept in memory alone."""
     append, write = core.Signer._append, JournalFile.append
 
-    def without_header(self: core.Signer, kind: Kind, payload: dict[str, object]) -> None:
+    def without_header(self: core.Signer, kind: Kind, told: Told) -> None:
         plant(JournalFile, "append", (lambda _self, _data: None) if kind is Kind.BATCH else write)
-        append(self, kind, payload)
+        append(self, kind, told)
 
     plant(core.Signer, "_append", without_header)
 
@@ -82,38 +86,37 @@ def claims_forgotten() -> None:
     """After a restart nobody is known: the same claim gets another token."""
 
     def forget(state: JournalState) -> None:
-        state.claims.clear()
-        state.nullifiers.clear()
+        state.claims, state.nullifiers = {}, {}
 
     after_replay(forget)
 
 
 def after_replay(forget: Callable[[JournalState], None]) -> None:
     """A state that lost something on its way from the journal."""
-    replay = journal.replay
+    load = core.Signer._load
 
-    def forgetful(frames: Any) -> JournalState:
-        state = replay(frames)
-        forget(state)
-        return state
+    def forgetful(self: core.Signer) -> None:
+        load(self)
+        forget(self.state)
 
-    plant(journal, "replay", forgetful)
+    plant(core.Signer, "_load", forgetful)
 
 
 def another_digest_after_a_crash() -> None:
     """A header that was on disk and not signed is signed as another one."""
-    sign = core.Signer._sign
+    start, sign = core.Signer.open, core.Signer._sign
 
-    async def later(self: core.Signer, header: Batch) -> None:
-        old = self.stopped or len(self.state.batches) > header.batch_seq + 1 or self.state.waiting or not self._levels
-        await sign(self, replace(header, issued_at=header.issued_at + 1) if old else header)
+    async def finish(self: core.Signer) -> None:
+        plant(self, "_sign", lambda header: sign(self, replace(header, issued_at=header.issued_at + 1)))
+        await start(self)
+        plant(self, "_sign", lambda header: sign(self, header))
 
-    plant(core.Signer, "_sign", later)
+    plant(core.Signer, "open", finish)
 
 
 def wallet_not_checked() -> None:
     """Anybody may claim for any wallet."""
-    plant(rules, "_not_the_wallets", lambda *_: "")
+    plant(rules, "not_the_wallets", lambda *_: "")
 
 
 def torn_append_kept() -> None:
@@ -123,7 +126,54 @@ def torn_append_kept() -> None:
 
 def unsynced_kept() -> None:
     """After a failed sync it goes on as if nothing had been."""
-    plant(core.Signer, "_forget_unsynced", lambda _self: None)
+    plant(JournalFile, "rewind", lambda self: plant(self, "durable", self.written))
+
+
+def answer_before_signature() -> None:
+    """A batch is answered as soon as it is synced: with a signature that no key made."""
+
+    async def at_once(self: core.Signer, header: Batch) -> None:
+        self._append(Kind.SIGNATURE, Signed(header.batch_seq, bytes(65)))
+
+    plant(core.Signer, "_sign", at_once)
+
+
+def sign_before_sync() -> None:
+    """The HSM is asked while the header is on its way to the disk; a sync that fails comes too late."""
+
+    async def unsynced(self: core.Signer) -> None:
+        self._file.flush()
+        self.durable = self.state.journal_seq
+        with suppress(DiskFault):
+            self._file.sync()
+
+    plant(core.Signer, "_sync", unsynced)
+
+
+def fingerprints_believed() -> None:
+    """What the index finds is not read back: two claims of one fingerprint are taken for each other."""
+    plant(core, "compact_state", partial(index.compact_state, hashed=lambda _: 0))
+
+    def believed(self: index.ClaimPlaces, claim_id: str) -> ClaimRecord | None:
+        for place in self._table.find(self._hash(claim_id)):
+            at, number = index.place_of(place)
+            return index.record_of(next(self._journal.frames(at)), self._batches.at(at), number, at)
+        return None
+
+    plant(index.ClaimPlaces, "get", believed)
+
+
+def recovered_for_another() -> None:
+    """A group's recoveries are handed to the wrong claims."""
+    recover = Intake._recover
+
+    def mixed(self: Intake, chunk: list[Waiting]) -> None:
+        recover(self, chunk)
+        wrong = [waiting.wrong for waiting in chunk]
+        for waiting, other in zip(chunk, wrong[1:] + wrong[:1], strict=True):
+            waiting.wrong = other
+
+    plant(Intake, "_recover", mixed)
 
 
 ALL = (
@@ -137,6 +187,10 @@ ALL = (
     wallet_not_checked,
     torn_append_kept,
     unsynced_kept,
+    answer_before_signature,
+    sign_before_sync,
+    fingerprints_believed,
+    recovered_for_another,
 )
 BUGS: dict[str, Callable[[], None]] = {bug.__name__: bug for bug in ALL}
 

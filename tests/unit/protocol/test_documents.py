@@ -98,11 +98,8 @@ def test_a_changed_payload_is_refused() -> None:
 
 def _vouchers() -> list[dict[str, Any]]:
     state = grown().state
-    made = [
-        voucher.build(FACTS, state, record, voucher.levels_of(state.batches[record.batch_seq]))
-        for record in state.claims.values()
-    ]
-    return [msgspec.to_builtins(one) for one in made]
+    batches = [voucher.Vouchers(FACTS, state.leases, state.batches[number]) for number in range(len(state.batches))]
+    return [msgspec.to_builtins(made.of(index)) for made in batches for index in range(len(made.batch.claims))]
 
 
 def test_every_voucher_verifies_with_the_grants_key() -> None:

@@ -16,7 +16,10 @@ def test_what_was_written_is_read() -> None:
     assert (found.good_length, found.torn) == (len(made.data), 0)
     assert state == made.state
     assert (state.next_seq, state.next_batch, state.unsigned()) == ({0: 2, 1: 1}, 2, [])
-    assert all(journal.batch_root(batch) == batch.header.root for batch in state.batches.values())
+    assert all(
+        journal.batch_root(batch) == batch.header.root
+        for batch in (state.batches[number] for number in range(len(state.batches)))
+    )
 
 
 def test_a_batch_without_its_signature_is_to_be_signed_again() -> None:
