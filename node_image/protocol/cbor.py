@@ -15,22 +15,27 @@ from typing import Any
 import cbor2
 import msgspec
 
-UINT, BYTES, TEXT, MAP = 0x00, 0x40, 0x60, 0xA0  # major types 0, 2, 3 and 5 in the first byte's upper bits
-ONE_BYTE, SHORT, LONG = 24, 1 << 8, 1 << 16
+# Major types, so that `major | number` tells all heads of numbers below 256 apart.
+UINT, BYTES, TEXT, MAP = (major << 8 for major in (0, 2, 3, 5))
+ONE_BYTE, SHORT, LONG, LONGER, LONGEST = 24, 1 << 8, 1 << 16, 1 << 32, 1 << 64
 _U16, _U32, _U64 = struct.Struct(">BH"), struct.Struct(">BI"), struct.Struct(">BQ")
-_FIRST = tuple(bytes([number]) for number in range(256))
+_SHORT = [
+    bytes([major << 5 | number]) if number < ONE_BYTE else bytes([major << 5 | ONE_BYTE, number])
+    for major in range(MAP // SHORT + 1)
+    for number in range(SHORT)
+]
 
 
 def dumps(told: msgspec.Struct) -> bytes:
     """The struct as a canonical map."""
-    keys, values = _plan(type(told))
-    parts = [_head(MAP, len(keys))]
+    begin, keys, values = _plan(type(told))
+    parts = [begin]
     for key, value in zip(keys, values(told), strict=True):
         kind = type(value)
-        if kind is int and 0 <= value < 1 << 64:
-            parts += (key, _head(UINT, value))
-        elif kind is bytes:
+        if kind is bytes:
             parts += (key, _head(BYTES, len(value)), value)
+        elif kind is int and 0 <= value < LONGEST:
+            parts += (key, _head(UINT, value))
         elif kind is str:
             text = value.encode()
             parts += (key, _head(TEXT, len(text)), text)
@@ -41,19 +46,21 @@ def dumps(told: msgspec.Struct) -> bytes:
 
 def _head(major: int, number: int) -> bytes:
     """A first byte and, from 24 on, the number in the fewest bytes after it."""
-    if number < ONE_BYTE:
-        return _FIRST[major | number]
     if number < SHORT:
-        return _FIRST[major | 24] + _FIRST[number]
+        return _SHORT[major | number]
     if number < LONG:
-        return _U16.pack(major | 25, number)
-    return _U32.pack(major | 26, number) if number < 1 << 32 else _U64.pack(major | 27, number)
+        return _U16.pack(major >> 3 | 25, number)
+    return _U32.pack(major >> 3 | 26, number) if number < LONGER else _U64.pack(major >> 3 | 27, number)
+
+
+type Plan = tuple[bytes, list[bytes], Callable[[msgspec.Struct], tuple[Any, ...]]]
 
 
 @cache
-def _plan(told: type[msgspec.Struct]) -> tuple[list[bytes], Callable[[msgspec.Struct], tuple[Any, ...]]]:
-    """The encoded keys in bytewise order, and what takes the values out in that order."""
+def _plan(told: type[msgspec.Struct]) -> Plan:
+    """The map's head, the encoded keys in bytewise order, and what takes the values out in that order."""
     encoded = sorted((cbor2.dumps(name), name) for name in told.__struct_encode_fields__)
     names = [name for _, name in encoded]
     take = attrgetter(*names)
-    return [key for key, _ in encoded], take if len(names) > 1 else lambda found: (take(found),)
+    keys = [key for key, _ in encoded]
+    return _head(MAP, len(names)), keys, take if len(names) > 1 else lambda found: (take(found),)

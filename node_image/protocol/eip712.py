@@ -7,6 +7,7 @@ Words are 32 bytes, big-endian; addresses are 20 bytes; hashes are bytes here an
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import sha3
 
@@ -88,7 +89,13 @@ class Batch:
 
 def claim_struct_hash(drop: str, tier: int, slot: int, claim_hash: bytes) -> bytes:
     """hashStruct(Claim): what the buyer's wallet signs."""
-    return keccak(CLAIM_TYPE + keccak(drop.encode()) + _word(tier) + _word(slot) + claim_hash)
+    return keccak(CLAIM_TYPE + _name_hash(drop) + _word(tier) + _word(slot) + claim_hash)
+
+
+@cache
+def _name_hash(name: str) -> bytes:
+    """A process knows few names."""
+    return keccak(name.encode())
 
 
 def digest(separator: bytes, struct_hash: bytes) -> bytes:

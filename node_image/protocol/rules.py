@@ -59,7 +59,7 @@ def decide(
     """
     found = preview(state, facts, claim, now)
     if found.result is Result.SIGN:
-        wrong = not_the_wallets(facts, separator, claim) if wrong is None else wrong
+        wrong = not_the_wallets(facts.drop, separator, claim) if wrong is None else wrong
         return Decision(Result.BAD_CLAIM, wrong) if wrong else found
     return found
 
@@ -115,9 +115,9 @@ def _supply(state: JournalState, facts: DropFacts, claim: Claim, now: int) -> De
     return Decision(Result.SIGN, seq=state.next_seq[claim.tier])
 
 
-def not_the_wallets(facts: DropFacts, separator: bytes, claim: Claim) -> str:
+def not_the_wallets(drop: str, separator: bytes, claim: Claim) -> str:
     """What is wrong with the claim's signature, or nothing; depends on the claim alone."""
-    hashed = claim_struct_hash(facts.drop, claim.tier, claim.slot, claim_hash(claim.claim_id))
+    hashed = claim_struct_hash(drop, claim.tier, claim.slot, claim_hash(claim.claim_id))
     try:
         signer = recover(digest(separator, hashed), claim.signature)
     except NotVerified as fault:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from node_image.protocol import frames
@@ -17,7 +17,9 @@ from node_image.protocol.eip712 import Batch
 from node_image.protocol.frames import Frame
 from node_image.protocol.journal import BatchRecord, ClaimRecord, JournalState, Nullifier
 
-PARTS = 256  # grown one by one: no claim waits for a million to move
+PART_BITS = 8
+PARTS = 1 << PART_BITS  # grown one by one: no claim waits for a million to move
+PART_MASK = PARTS - 1
 SLOTS = 16
 PRINT = 0xFFFFFFFF
 AT_BITS = 40  # a journal of a terabyte; above them a claim's index in its batch
@@ -46,22 +48,26 @@ class Table:
 
     def add(self, hashed: int, place: int) -> None:
         """One more place under this hash."""
-        part, fingerprint = hashed % PARTS, hashed // PARTS & PRINT
+        part = hashed & PART_MASK
         self._count[part] += 1
         if 3 * self._count[part] > 2 * len(self._places[part]):
             self._grow(part)
-        _put(self._prints[part], self._places[part], fingerprint, place)
+        _put(self._prints[part], self._places[part], hashed >> PART_BITS & PRINT, place)
 
-    def find(self, hashed: int) -> Iterator[int]:
+    def find(self, hashed: int) -> Sequence[int]:
         """All places that were added under this hash, and few others."""
-        part, fingerprint = hashed % PARTS, hashed // PARTS & PRINT
-        prints, places = self._prints[part], self._places[part]
+        part, fingerprint = hashed & PART_MASK, hashed >> PART_BITS & PRINT
+        places = self._places[part]
         mask = len(places) - 1
         slot = fingerprint & mask
+        if not places[slot]:
+            return ()
+        prints, found = self._prints[part], []
         while place := places[slot]:
             if prints[slot] == fingerprint:
-                yield place
+                found.append(place)
             slot = slot + 1 & mask
+        return found
 
     def _grow(self, part: int) -> None:
         size = 2 * len(self._places[part])
@@ -87,6 +93,7 @@ class BatchPlaces:
         self._journal = journal
         self._begin, self._signed = array("Q"), array("Q")
         self._unsigned: dict[int, BatchRecord] = {}
+        self._last: BatchRecord | None = None  # signed last: it is about to be answered
         self._grant_id = b""
 
     def __len__(self) -> int:
@@ -95,6 +102,8 @@ class BatchPlaces:
     def __getitem__(self, number: int) -> BatchRecord:
         if number in self._unsigned:
             return self._unsigned[number]
+        if self._last and self._last.header.batch_seq == number:
+            return self._last
         claims: list[ClaimRecord] = []
         at = begin = self._begin[number]
         for frame in self._journal.frames(begin):
@@ -120,10 +129,11 @@ class BatchPlaces:
         self._unsigned[len(self._signed)] = batch
         self._signed.append(0)
 
-    def sign(self, number: int, _signature: bytes, at: int) -> None:
+    def sign(self, number: int, signature: bytes, at: int) -> None:
         """Its SIGNATURE frame is at byte `at`; the first one stands."""
-        if self._unsigned.pop(number, None):
+        if batch := self._unsigned.pop(number, None):
             self._signed[number] = at
+            self._last = BatchRecord(batch.header, batch.claims, signature)
 
     def unsigned(self) -> list[BatchRecord]:
         """Those whose signature is not known."""

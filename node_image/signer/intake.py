@@ -1,26 +1,25 @@
-"""Claims on their way to the decision: who waits, and the wallets' signatures, recovered ahead on other threads.
+"""Claims on their way to the decision: who waits, and the wallets' signatures, checked ahead by a helper process.
 
-A recovery is most of a claim's cost and needs nothing but the claim, so it is made while the batch before is synced and
-signed. What the rules refuse anyway is never recovered.
+A check is most of a claim's cost and needs nothing but the claim, so it is made while the batch before is synced and
+signed. What the rules refuse anyway is never checked.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Callable, Sequence
+from itertools import batched
 
 from node_image.protocol import rules
 from node_image.protocol.facts import DropFacts
 from node_image.protocol.rules import Claim
 from node_image.protocol.voucher import Voucher
+from node_image.signer.recovery import Helper
 
 MAX_WAITING = 4096
-CHUNK = 32  # recoveries a thread is given at a time
-AT_ONCE = 4  # so few are recovered where they are: handing them over would take longer
+CHUNK = 64  # checks that the helper is given at a time
+AT_ONCE = 4  # so few are checked where they are: handing them over would take longer
 
 
 class Refused(Exception):
@@ -53,12 +52,13 @@ class Intake:
 
     def __init__(self, facts: DropFacts, separator: bytes, wanted: Callable[[Claim], bool]) -> None:
         """`wanted` says whether a claim's signature will be looked at at all."""
-        self._facts, self._separator, self._wanted = facts, separator, wanted
+        self._drop, self._separator, self._wanted = facts.drop, separator, wanted
         self._arrived: list[Waiting] = []
         self._ready: deque[Waiting] = deque()
         self._some = asyncio.Event()
         self._inside = 0
-        self._threads = ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1), "wallets")
+        self._helper = Helper(facts.drop, separator)
+        self._checking: set[asyncio.Task[None]] = set()
 
     def put(self, waiting: Waiting) -> None:
         """One more; Refused when too many wait already."""
@@ -81,24 +81,29 @@ class Intake:
     def _spread(self) -> None:
         arrived, self._arrived = self._arrived, []
         asked = [waiting for waiting in arrived if self._wanted(waiting.claim)]
-        if len(asked) <= AT_ONCE:
-            self._recover(asked)
+        if len(asked) <= AT_ONCE or not self._helper.ready:
+            self._check(asked)
             self._done(arrived)
             return
         left = set(map(id, asked))
         self._done([waiting for waiting in arrived if id(waiting) not in left])
-        loop = asyncio.get_running_loop()
-        for begin in range(0, len(asked), CHUNK):
-            chunk = asked[begin : begin + CHUNK]
-            self._threads.submit(self._recover, chunk).add_done_callback(
-                partial(loop.call_soon_threadsafe, self._done, chunk)
-            )
+        for chunk in batched(asked, CHUNK, strict=False):
+            task = asyncio.get_running_loop().create_task(self._have_checked(chunk))
+            self._checking.add(task)
+            task.add_done_callback(self._checking.discard)
 
-    def _recover(self, chunk: list[Waiting]) -> None:
+    async def _have_checked(self, chunk: Sequence[Waiting]) -> None:
+        """By the helper; where it died over them, the decision asks by itself."""
+        found = await self._helper.check([waiting.claim for waiting in chunk])
+        for waiting, wrong in zip(chunk, found or (), strict=found is not None):
+            waiting.wrong = wrong
+        self._done(chunk)
+
+    def _check(self, chunk: Sequence[Waiting]) -> None:
         for waiting in chunk:
-            waiting.wrong = rules.not_the_wallets(self._facts, self._separator, waiting.claim)
+            waiting.wrong = rules.not_the_wallets(self._drop, self._separator, waiting.claim)
 
-    def _done(self, chunk: list[Waiting], _work: object = None) -> None:
+    def _done(self, chunk: Sequence[Waiting]) -> None:
         if chunk:
             self._ready.extend(chunk)
             self._some.set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -163,17 +163,17 @@ def fingerprints_believed() -> None:
     plant(index.ClaimPlaces, "get", believed)
 
 
-def recovered_for_another() -> None:
-    """A group's recoveries are handed to the wrong claims."""
-    recover = Intake._recover
+def checked_for_another() -> None:
+    """What was found of a group's signatures is handed to the wrong claims."""
+    check = Intake._check
 
-    def mixed(self: Intake, chunk: list[Waiting]) -> None:
-        recover(self, chunk)
+    def mixed(self: Intake, chunk: Sequence[Waiting]) -> None:
+        check(self, chunk)
         wrong = [waiting.wrong for waiting in chunk]
         for waiting, other in zip(chunk, wrong[1:] + wrong[:1], strict=True):
             waiting.wrong = other
 
-    plant(Intake, "_recover", mixed)
+    plant(Intake, "_check", mixed)
 
 
 ALL = (
@@ -190,7 +190,7 @@ ALL = (
     answer_before_signature,
     sign_before_sync,
     fingerprints_believed,
-    recovered_for_another,
+    checked_for_another,
 )
 BUGS: dict[str, Callable[[], None]] = {bug.__name__: bug for bug in ALL}
 

@@ -1,0 +1,114 @@
+"""Wallets' signatures checked in a process of its own, beside the signer's: `python -m node_image.signer.recovery`.
+
+A check is 50 us of arithmetic and some Python; threads, under one interpreter lock, made the whole slower. The process
+starts with the first crowd and ends with its signer, whose end of the pipe closes. Where it is not there, the signer
+checks by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+
+import msgspec
+
+from node_image.protocol import rules
+from node_image.protocol.rules import Claim
+from node_image.signer.framing import HEAD, framed, messages
+
+READ = 1 << 18
+
+
+class Work(msgspec.Struct, array_like=True, gc=False):
+    """Claims to be checked, with what they are checked against."""
+
+    number: int
+    drop: str
+    separator: bytes
+    claims: list[tuple[str, int, bytes, int, bytes]]
+
+
+class Done(msgspec.Struct, array_like=True, gc=False):
+    """What `rules.not_the_wallets` says of each, in the order they came in."""
+
+    number: int
+    wrong: list[str]
+
+
+class Helper:
+    """The process from the signer's side."""
+
+    def __init__(self, drop: str, separator: bytes) -> None:
+        self._drop, self._separator = drop, separator
+        self._process: asyncio.subprocess.Process | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._open: dict[int, asyncio.Future[list[str]]] = {}
+        self._number = 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether it takes work; asking starts it where it is not there."""
+        if self._process is None and (self._starting is None or self._starting.done()):
+            self._starting = asyncio.get_running_loop().create_task(self._run())
+        return self._process is not None
+
+    async def check(self, claims: Sequence[Claim]) -> list[str] | None:
+        """What is wrong with each, or nothing; None when the process died over it."""
+        if self._process is None or self._process.stdin is None:
+            return None
+        self._number += 1
+        told: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+        self._open[self._number] = told
+        fields = [(one.claim_id, one.tier, one.to, one.slot, one.signature) for one in claims]
+        work = Work(self._number, self._drop, self._separator, fields)
+        self._process.stdin.write(framed(msgspec.msgpack.encode(work)))
+        with contextlib.suppress(asyncio.CancelledError):
+            wrong = await told
+            return wrong if len(wrong) == len(claims) else None
+        return None
+
+    async def _run(self) -> None:
+        """Until it dies: then nobody waits for it any longer."""
+        pipe = asyncio.subprocess.PIPE
+        command = (sys.executable, "-m", "node_image.signer.recovery")
+        with contextlib.suppress(OSError):
+            process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+            if process.stdout is not None and await process.stdout.read(HEAD) == bytes(HEAD):
+                self._process = process
+                await self._read(process.stdout)
+        self._process = None
+        for told in self._open.values():
+            told.cancel()
+        self._open.clear()
+
+    async def _read(self, stdout: asyncio.StreamReader) -> None:
+        data, decode = bytearray(), msgspec.msgpack.Decoder(Done).decode
+        while more := await stdout.read(READ):
+            data += more
+            for message in messages(data):
+                done = decode(message)
+                told = self._open.pop(done.number, None)
+                if told and not told.done():
+                    told.set_result(done.wrong)
+
+
+def main() -> None:
+    """Check what comes until the input ends; four bytes of zero say that it is ready."""
+    decode, encode = msgspec.msgpack.Decoder(Work).decode, msgspec.msgpack.Encoder().encode
+    os.write(1, bytes(HEAD))
+    data = bytearray()
+    while more := os.read(0, READ):
+        data += more
+        for message in messages(data):
+            work = decode(message)
+            wrong = [rules.not_the_wallets(work.drop, work.separator, Claim(*fields)) for fields in work.claims]
+            answer = memoryview(framed(encode(Done(work.number, wrong))))
+            while answer:
+                answer = answer[os.write(1, answer) :]
+
+
+if __name__ == "__main__":
+    main()
