@@ -1,6 +1,7 @@
 """The signer killed at every write and sync of its journal, its syncs failing, its disk full: what it answered stands.
 
-Strace injects them into the real process, on the journal's path alone. SEEDS says how often each point is met.
+A batch is one write: what a power cut leaves of one is made by a limit on the file's size, and a kill after it. Strace
+injects the others into the real process, on the journal's path alone. SEEDS says how often each point is met.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
@@ -34,6 +36,7 @@ from tests.drop_on_disk import Drop, make_drop
 SEEDS = int(os.environ.get("SEEDS", "20"))
 CLAIMS, QUOTA, START = 12, 10, 100
 WRITES, SYNCS = 16, 8  # points that the few claims of a run come to
+CUT, CUTS, CUT_BYTES = "cut", 10, 211  # places in the journal at which no byte more is taken
 FORGED = "forged"
 SIDE_BY_SIDE = 4
 ALIVE_S = 30.0
@@ -42,6 +45,7 @@ FAULTS = {
     "SIGKILL at a sync": ("fdatasync", "signal=KILL", SYNCS),
     "EIO at a sync": ("fdatasync", "error=EIO", SYNCS),
     "disk full at a write": ("write", "error=ENOSPC", WRITES),
+    "disk full in a write's midst, then SIGKILL": (CUT, "", CUTS),
 }
 
 
@@ -92,9 +96,13 @@ def one(template: Drop, fault: str, point: int, seed: int, bug: str = "none") ->
         claims = [drop.claim(f"c{number}") for number in range(CLAIMS)]
         claims.insert(2, replace(drop.claim(FORGED), to=drop.claim("a wallet of its own").to))
         log = Path(folder) / "strace"
-        with signer(drop, bug, f"inject={call}:{what}:when={point}", log) as process:
-            asyncio.run(_sell(drop, claims, rng, done, process))
-        done.met = "INJECTED" in log.read_text() or "SIGKILL" in log.read_text()
+        if call == CUT:
+            with signer(drop, bug) as process:
+                asyncio.run(_sell(drop, claims, rng, done, process, cut=point * CUT_BYTES + rng.randrange(CUT_BYTES)))
+        else:
+            with signer(drop, bug, f"inject={call}:{what}:when={point}", log) as process:
+                asyncio.run(_sell(drop, claims, rng, done, process))
+            done.met = "INJECTED" in log.read_text() or "SIGKILL" in log.read_text()
         with signer(drop, bug) as process:
             asyncio.run(_again(drop, claims, done, process))
         _judge(drop, done)
@@ -132,17 +140,25 @@ def signer(drop: Drop, bug: str, inject: str = "", log: Path | None = None) -> I
 
 
 async def _sell(
-    drop: Drop, claims: list[Claim], rng: random.Random, done: Run, process: subprocess.Popen[bytes]
+    drop: Drop, claims: list[Claim], rng: random.Random, done: Run, process: subprocess.Popen[bytes], cut: int = 0
 ) -> None:
-    """Lease, then the claims in waves of one to four, with a duplicate now and then, until all are asked."""
+    """Lease, then the claims in waves of one to four, with a duplicate now and then, until all are asked.
+
+    With `cut` the disk takes so many bytes more; the write that goes beyond them is cut short.
+    """
     client = SignerClient(drop.socket)
     if not await _leased(drop, client, process):
         return
+    full = _journal(drop).stat().st_size + cut
+    if cut:
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (full, resource.RLIM_INFINITY))
     left = list(claims)
     while left and process.poll() is None:
         wave = [left.pop(0) for _ in range(min(len(left), rng.randint(1, 4)))]
         wave += rng.sample(wave, k=rng.randint(0, 1))
         await asyncio.gather(*(_ask(client, asked, done) for asked in wave))
+    if cut:
+        done.met = _journal(drop).stat().st_size == full
 
 
 async def _again(drop: Drop, claims: list[Claim], done: Run, process: subprocess.Popen[bytes]) -> None:
@@ -194,8 +210,7 @@ def _judge(drop: Drop, done: Run) -> None:
         done.wrong.append("a token was given twice")
     if any(not START <= token < START + QUOTA for token in tokens):
         done.wrong.append("a token outside the lease was given")
-    (file,) = (drop.folder / "journal").glob("*.journal")
-    found = examine(file.read_bytes(), drop.facts)
+    found = examine(_journal(drop).read_bytes(), drop.facts)
     if not found.whole:
         done.wrong.append(f"the journal is damaged: {found.damage}")
     if FORGED in done.before:
@@ -205,6 +220,11 @@ def _judge(drop: Drop, done: Run) -> None:
             voucher.verify(msgspec.convert(told, voucher.Voucher), "0x" + found.state.key.hex())
         except NotVerified as fault:
             done.wrong.append(str(fault))
+
+
+def _journal(drop: Drop) -> Path:
+    (file,) = (drop.folder / "journal").glob("*.journal")
+    return file
 
 
 def _digest(told: dict[str, Any]) -> tuple[object, ...]:

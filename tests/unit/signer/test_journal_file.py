@@ -81,3 +81,27 @@ def test_rewind_cuts_off_what_no_sync_confirmed(tmp_path: Path) -> None:
     file.flush()
     file.sync()
     assert tuple(JournalFile(tmp_path / "j").replay()) == (one, two)
+
+
+def test_frames_are_read_back_from_any_of_them_on_written_or_not(tmp_path: Path) -> None:
+    frames = written(tmp_path / "other")
+    file = JournalFile(tmp_path / "j")
+    at = [0]
+    for frame in frames:
+        at.append(at[-1] + len(frame.raw))
+        file.append(frame.raw)
+        if frame.seq == 1:
+            file.flush()  # the third waits in memory
+    for seq in range(4):
+        assert list(file.raws(at[seq])) == [frame.raw for frame in frames[seq:]]
+        assert list(file.frames(at[seq])) == frames[seq:]
+
+
+def test_a_frame_that_changed_on_disk_is_not_read_back(tmp_path: Path) -> None:
+    frames = written(tmp_path / "j")
+    file = JournalFile(tmp_path / "j")
+    data = bytearray((tmp_path / "j").read_bytes())
+    data[-40] ^= 1
+    (tmp_path / "j").write_bytes(data)
+    with pytest.raises(JournalDamaged):
+        next(file.frames(len(frames[0].raw) + len(frames[1].raw)))
