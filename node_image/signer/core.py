@@ -148,6 +148,7 @@ class Signer:
 
     async def run(self) -> None:
         """Take what waits, batch after batch, for ever. A fault of disk or HSM stops it and is told to all who wait."""
+        self._intake.warm()
         while True:
             group = await self._intake.take(MAX_BATCH)
             try:

@@ -60,6 +60,10 @@ class Intake:
         self._helper = Helper(facts.drop, separator)
         self._checking: set[asyncio.Task[None]] = set()
 
+    def warm(self) -> None:
+        """Have the helper there before the crowd is."""
+        _ = self._helper.ready
+
     def put(self, waiting: Waiting) -> None:
         """One more; Refused when too many wait already."""
         if self._inside >= MAX_WAITING:

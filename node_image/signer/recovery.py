@@ -1,7 +1,7 @@
 """Wallets' signatures checked in a process of its own, beside the signer's: `python -m node_image.signer.recovery`.
 
 A check is 50 us of arithmetic and some Python; threads, under one interpreter lock, made the whole slower. The process
-starts with the first crowd and ends with its signer, whose end of the pipe closes. Where it is not there, the signer
+starts with its signer and ends with it, when its end of the pipe closes. Where it is not there, the signer
 checks by itself.
 """
 
