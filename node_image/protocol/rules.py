@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
 
-from node_image.protocol.eip712 import ZERO_ADDRESS, claim_hash, claim_struct_hash, digest
-from node_image.protocol.errors import NotVerified
+from node_image.protocol.claim import Claim, not_the_wallets
+from node_image.protocol.eip712 import ZERO_ADDRESS
 from node_image.protocol.facts import DropFacts
 from node_image.protocol.journal import ClaimRecord, JournalState
-from node_image.protocol.signature import recover
+
+__all__ = ["Claim", "Decision", "Result", "decide", "not_the_wallets", "preview"]
 
 MAX_CLAIM_ID = 64
 
@@ -28,17 +28,6 @@ class Result(StrEnum):
     WALLET_CAP = "wallet_cap"
     BAD_CLAIM = "bad_claim"
     CONFLICT = "conflict"
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What a buyer asks: `to` is 20 bytes, `signature` the wallet's over (drop, tier, slot, claim)."""
-
-    claim_id: str
-    tier: int
-    to: bytes
-    slot: int
-    signature: bytes
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
@@ -113,13 +102,3 @@ def _supply(state: JournalState, facts: DropFacts, claim: Claim, now: int) -> De
     if not lease.not_before <= now < lease.redeem_by:
         return Decision(Result.CLOSED, "outside the lease's time")
     return Decision(Result.SIGN, seq=state.next_seq[claim.tier])
-
-
-def not_the_wallets(drop: str, separator: bytes, claim: Claim) -> str:
-    """What is wrong with the claim's signature, or nothing; depends on the claim alone."""
-    hashed = claim_struct_hash(drop, claim.tier, claim.slot, claim_hash(claim.claim_id))
-    try:
-        signer = recover(digest(separator, hashed), claim.signature)
-    except NotVerified as fault:
-        return str(fault)
-    return "" if signer == claim.to else "the claim is not signed by the wallet it is for"

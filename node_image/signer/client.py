@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from node_image.signer.framing import read_message, write_message
+import msgspec
+
+from node_image.signer.framing import HEAD, MAX_REQUEST, Unframed, framed
 
 ANSWER_S = 5.0
 
@@ -88,3 +90,21 @@ async def tail(path: Path, after: int) -> AsyncIterator[dict[str, Any]]:
             yield told["ok"]
     finally:
         writer.close()
+
+
+async def read_message(reader: asyncio.StreamReader) -> dict[str, Any] | None:
+    """The next message, or None at the end of the connection."""
+    try:
+        length = int.from_bytes(await reader.readexactly(HEAD), "big")
+        if length > MAX_REQUEST:
+            raise Unframed(f"a message of {length} bytes")
+        found: dict[str, Any] = msgspec.msgpack.decode(await reader.readexactly(length), type=dict)
+    except asyncio.IncompleteReadError:
+        return None
+    return found
+
+
+async def write_message(writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:
+    """One message, and wait until the peer keeps up."""
+    writer.write(framed(msgspec.msgpack.encode(message)))
+    await writer.drain()

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
-from typing import Any
-
-import msgspec
 
 MAX_REQUEST = 1 << 20
 HEAD = 4
@@ -35,21 +31,3 @@ def messages(data: bytearray) -> Iterator[bytes]:
             used = end
     finally:
         del data[:used]
-
-
-async def read_message(reader: asyncio.StreamReader) -> dict[str, Any] | None:
-    """The next message, or None at the end of the connection."""
-    try:
-        length = int.from_bytes(await reader.readexactly(HEAD), "big")
-        if length > MAX_REQUEST:
-            raise Unframed(f"a message of {length} bytes")
-        found: dict[str, Any] = msgspec.msgpack.decode(await reader.readexactly(length), type=dict)
-    except asyncio.IncompleteReadError:
-        return None
-    return found
-
-
-async def write_message(writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:
-    """One message, and wait until the peer keeps up."""
-    writer.write(framed(msgspec.msgpack.encode(message)))
-    await writer.drain()

@@ -1,41 +1,20 @@
-"""Wallets' signatures checked in a process of its own, beside the signer's: `python -m node_image.signer.recovery`.
+"""The helper process (checker.py) from the signer's side: it starts with the signer, and again when it dies.
 
-A check is 50 us of arithmetic and some Python; threads, under one interpreter lock, made the whole slower. The process
-starts with its signer and ends with it, when its end of the pipe closes. Where it is not there, the signer
-checks by itself.
+Where it is not there, the signer checks by itself: the same, and slower.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sys
 from collections.abc import Sequence
 
 import msgspec
 
-from node_image.protocol import rules
 from node_image.protocol.rules import Claim
+from node_image.signer.checker import READ, Done, Work
 from node_image.signer.framing import HEAD, framed, messages
-
-READ = 1 << 18
-
-
-class Work(msgspec.Struct, array_like=True, gc=False):
-    """Claims to be checked, with what they are checked against."""
-
-    number: int
-    drop: str
-    separator: bytes
-    claims: list[tuple[str, int, bytes, int, bytes]]
-
-
-class Done(msgspec.Struct, array_like=True, gc=False):
-    """What `rules.not_the_wallets` says of each, in the order they came in."""
-
-    number: int
-    wrong: list[str]
 
 
 class Helper:
@@ -73,7 +52,7 @@ class Helper:
     async def _run(self) -> None:
         """Until it dies: then nobody waits for it any longer."""
         pipe = asyncio.subprocess.PIPE
-        command = (sys.executable, "-m", "node_image.signer.recovery")
+        command = (sys.executable, "-m", "node_image.signer.checker")
         with contextlib.suppress(OSError):
             process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
             if process.stdout is not None and await process.stdout.read(HEAD) == bytes(HEAD):
@@ -93,22 +72,3 @@ class Helper:
                 told = self._open.pop(done.number, None)
                 if told and not told.done():
                     told.set_result(done.wrong)
-
-
-def main() -> None:
-    """Check what comes until the input ends; four bytes of zero say that it is ready."""
-    decode, encode = msgspec.msgpack.Decoder(Work).decode, msgspec.msgpack.Encoder().encode
-    os.write(1, bytes(HEAD))
-    data = bytearray()
-    while more := os.read(0, READ):
-        data += more
-        for message in messages(data):
-            work = decode(message)
-            wrong = [rules.not_the_wallets(work.drop, work.separator, Claim(*fields)) for fields in work.claims]
-            answer = memoryview(framed(encode(Done(work.number, wrong))))
-            while answer:
-                answer = answer[os.write(1, answer) :]
-
-
-if __name__ == "__main__":
-    main()

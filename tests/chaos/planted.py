@@ -126,7 +126,7 @@ def torn_append_kept() -> None:
 
 def unsynced_kept() -> None:
     """After a failed sync it goes on as if nothing had been."""
-    plant(JournalFile, "rewind", lambda self: plant(self, "durable", self.written))
+    plant(core.Signer, "_forget_unsynced", lambda self: self._file.rewind())
 
 
 def answer_before_signature() -> None:
