@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from node_image.protocol import rules
 from node_image.protocol.eip712 import Batch
+from node_image.protocol.facts import DropFacts
 from node_image.protocol.frames import Kind, Signed, Told
 from node_image.protocol.journal import ClaimRecord, JournalState
 from node_image.signer import core, index
 from node_image.signer.intake import Intake, Waiting
-from node_image.signer.journal_file import DiskFault, JournalFile
+from node_image.signer.journal_file import JournalFile
+from node_image.signer.keystore import Key
 
 HELD_BACK = 3  # appends
 
@@ -138,16 +140,13 @@ def answer_before_signature() -> None:
     plant(core.Signer, "_sign", at_once)
 
 
-def sign_before_sync() -> None:
-    """The HSM is asked while the header is on its way to the disk; a sync that fails comes too late."""
+def sign_before_persist() -> None:
+    """The HSM is asked while claims and header are in memory; they are written with its signature."""
 
-    async def unsynced(self: core.Signer) -> None:
-        self._file.flush()
+    async def unwritten(self: core.Signer) -> None:
         self.durable = self.state.journal_seq
-        with suppress(DiskFault):
-            self._file.sync()
 
-    plant(core.Signer, "_sync", unsynced)
+    plant(core.Signer, "_sync", unwritten)
 
 
 def fingerprints_believed() -> None:
@@ -188,13 +187,38 @@ ALL = (
     torn_append_kept,
     unsynced_kept,
     answer_before_signature,
-    sign_before_sync,
+    sign_before_persist,
     fingerprints_believed,
     checked_for_another,
 )
 BUGS: dict[str, Callable[[], None]] = {bug.__name__: bug for bug in ALL}
 
 
+class Watched:
+    """A key that writes down what it is asked to sign, before it does: the journal must hold all of it."""
+
+    def __init__(self, key: Key, path: Path) -> None:
+        self.public = key.public
+        self._key, self._path = key, path
+
+    def sign(self, digest: bytes) -> bytes:
+        """As the key does."""
+        with self._path.open("ab") as file:
+            file.write(digest)
+        return self._key.sign(digest)
+
+
+def watch(path: Path) -> None:
+    """Every signer of this process."""
+    make = core.Signer.__init__
+
+    def watched(self: core.Signer, facts: DropFacts, key: Key, file: JournalFile) -> None:
+        make(self, facts, Watched(key, path), file)
+
+    plant(core.Signer, "__init__", watched)
+
+
 if __name__ == "__main__":
     BUGS.get(sys.argv.pop(1), lambda: None)()
+    watch(Path(sys.argv.pop(1)))
     import node_image.signer.__main__  # noqa: F401  serves until it is killed

@@ -19,14 +19,17 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import batched
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from node_image.protocol import voucher
+from node_image.protocol.eip712 import digest
 from node_image.protocol.errors import NotVerified
-from node_image.protocol.examine import examine
+from node_image.protocol.examine import Examined, examine
+from node_image.protocol.journal import BatchRecord
 from node_image.protocol.rules import Claim
 from node_image.signer.client import SignerAway, SignerClient, SignerRefused
 from tests.chaos.outcome import Outcome
@@ -38,6 +41,7 @@ CLAIMS, QUOTA, START = 12, 10, 100
 WRITES, SYNCS = 16, 8  # points that the few claims of a run come to
 CUT, CUTS, CUT_BYTES = "cut", 10, 211  # places in the journal at which no byte more is taken
 FORGED = "forged"
+SIGNED = "signed"  # the file of all digests that the key was asked for
 SIDE_BY_SIDE = 4
 ALIVE_S = 30.0
 FAULTS = {
@@ -112,7 +116,7 @@ def one(template: Drop, fault: str, point: int, seed: int, bug: str = "none") ->
 @contextmanager
 def signer(drop: Drop, bug: str, inject: str = "", log: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """The signer process, under strace where a fault is to be injected."""
-    command = [sys.executable, "-m", "tests.chaos.planted", bug]
+    command = [sys.executable, "-m", "tests.chaos.planted", bug, str(drop.folder / SIGNED)]
     if inject:
         journal = drop.folder / "journal" / "lights.quay-appliance1.1.journal"
         strace = [
@@ -208,11 +212,16 @@ def _judge(drop: Drop, done: Run) -> None:
     tokens = [int(told["token_id"]) for told in done.before.values()]
     if len(tokens) != len(set(tokens)):
         done.wrong.append("a token was given twice")
+    if len(tokens) < QUOTA:
+        done.wrong.append(f"only {len(tokens)} of {QUOTA} tokens found a buyer, and all had asked")
     if any(not START <= token < START + QUOTA for token in tokens):
         done.wrong.append("a token outside the lease was given")
     found = examine(_journal(drop).read_bytes(), drop.facts)
     if not found.whole:
         done.wrong.append(f"the journal is damaged: {found.damage}")
+    held = {digest(drop.facts.domain().separator, batch.header.struct_hash()) for batch in _batches(found)}
+    if not _signed(drop) <= held:
+        done.wrong.append("a batch was signed that the journal does not hold")
     if FORGED in done.before:
         done.wrong.append("a claim was answered that its wallet had not signed")
     for told in done.before.values():
@@ -220,6 +229,15 @@ def _judge(drop: Drop, done: Run) -> None:
             voucher.verify(msgspec.convert(told, voucher.Voucher), "0x" + found.state.key.hex())
         except NotVerified as fault:
             done.wrong.append(str(fault))
+
+
+def _signed(drop: Drop) -> set[bytes]:
+    file = drop.folder / SIGNED
+    return {bytes(one) for one in batched(file.read_bytes(), 32, strict=True)} if file.exists() else set()
+
+
+def _batches(found: Examined) -> list[BatchRecord]:
+    return [found.state.batches[number] for number in range(found.state.next_batch)]
 
 
 def _journal(drop: Drop) -> Path:
