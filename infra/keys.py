@@ -18,6 +18,7 @@ from eth_utils.address import to_checksum_address
 
 from infra.home import home, place, write_private
 from node_image.protocol import dsse
+from node_image.protocol.acts import HOLDERS
 from node_image.protocol.signature import address_of
 
 
@@ -39,6 +40,26 @@ def operator_key() -> str:
 def relayer_key() -> str:
     """The account that redeems free vouchers (0x hex)."""
     return _kept("relayer.key", _account).decode()
+
+
+def hub_key() -> str:
+    """The account that anchors checkpoints and agrees to close-outs (0x hex)."""
+    return _kept("hub.key", _account).decode()
+
+
+def hub_address() -> str:
+    """The hub's account, checksummed."""
+    return _address(hub_key())
+
+
+def holder_keys() -> tuple[str, ...]:
+    """Three holders (0x hex) for drops on a development chain that name none; real holders keep theirs elsewhere."""
+    return tuple(_kept(f"holder-{number}.key", _account).decode() for number in range(1, HOLDERS + 1))
+
+
+def holder_addresses() -> tuple[str, ...]:
+    """Their accounts, checksummed, in the keys' order."""
+    return tuple(_address(key) for key in holder_keys())
 
 
 def operator_address() -> str:

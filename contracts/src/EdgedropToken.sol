@@ -2,74 +2,100 @@
 pragma solidity 0.8.37;
 
 import {ERC721} from "solady/src/tokens/ERC721.sol";
-import {EIP712} from "solady/src/utils/EIP712.sol";
 import {LibString} from "solady/src/utils/LibString.sol";
 import {MerkleProofLib} from "solady/src/utils/MerkleProofLib.sol";
 import {SafeTransferLib} from "solady/src/utils/SafeTransferLib.sol";
+import {Grants} from "./Grants.sol";
 import {
-    Batch, Grant, Item, Lease, LeaseOpening, Reason, SignedBatch, Split, Tier, TierSpec
+    Authorization,
+    Batch,
+    Extras,
+    Item,
+    Lease,
+    Proven,
+    Reason,
+    Receive,
+    Roles,
+    SignedBatch,
+    Split,
+    Status,
+    Tier,
+    TierSpec
 } from "./Types.sol";
+
+/// ERC-3009: only the payee can use such an authorisation, so nobody can spend it without redeeming.
+interface IERC3009 {
+    function receiveWithAuthorization(
+        address from,
+        address to,
+        uint256 value,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external;
+}
 
 /// @title A drop's tokens: minted against vouchers that edge nodes signed from leases opened here.
 /// @notice Every role and tier is a constructor argument, so that the CREATE2 address names them all; whoever deploys
 /// gains nothing by it. The contract is the fence: disjoint lease ranges, a quota per lease, and one nullifier bit per
 /// (tier, holder, slot), kept beside the holder's balance (Solady's ERC721 has 224 bits there).
-contract EdgedropToken is ERC721, EIP712 {
-    error NotOperator();
-    error AlreadyOpen(bytes32 grantId);
-    error BadGrant();
-    error BadLease(uint256 index);
-    error Overlap(uint256 index);
+contract EdgedropToken is Grants {
     error BadTier(uint256 index);
     error TooManyItems();
     error NotRedeemed(Reason reason);
+    error NotOwner();
+    error NotSelf();
+    error NotThePrice();
+    error Reentered();
+    error BadRoyalty();
 
-    event GrantOpened(bytes32 indexed grantId, address key);
-    event LeaseOpened(
-        bytes32 indexed grantId, uint8 indexed tier, uint40 start, uint32 quota, uint40 notBefore, uint40 redeemBy
-    );
     event Redeemed(uint256 indexed tokenId, bytes32 indexed grantId, address indexed to);
     /// `item` is the index in the call; `tokenId` is 0 where no lease names one.
     event Skipped(uint256 indexed tokenId, Reason reason, uint256 item);
     event Withdrawn(uint8 indexed tier, address indexed to, uint256 amount, bool sent);
+    /// ERC-4906.
+    event BatchMetadataUpdate(uint256 fromTokenId, uint256 toTokenId);
 
     uint256 public constant MAX_ITEMS = 200;
     uint256 private constant MAX_SLOTS = 224;
     uint256 private constant BPS = 10_000;
-    /// Half the order of secp256k1: a higher s is refused (EIP-2).
-    uint256 private constant HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
     bytes32 private constant VOUCHER_TYPE = keccak256(
         "Voucher(bytes32 grantId,uint8 tier,uint32 seq,address to,address claimKey,uint8 slot,bytes32 claimHash)"
     );
-    bytes32 private constant BATCH_TYPE =
-        keccak256("Batch(bytes32 grantId,uint64 batchSeq,bytes32 root,uint32 count,uint64 issuedAt)");
+    bytes32 private constant RECEIVE_TYPE = keccak256("Receive(bytes32 leafHash,address receiver)");
 
-    address public immutable owner;
-    address public immutable operator;
     bytes32 public immutable manifestDigest;
+    address public immutable royaltyTo;
+    uint256 public immutable royaltyBps;
 
     string private _name;
     string private _symbol;
     string private _baseUri;
-    Tier[] private _tiers;
+    mapping(uint256 tier => address) private _currencies;
     mapping(uint256 tier => Split[]) private _splits;
-    mapping(uint256 tier => mapping(uint256 word => uint256)) private _leased;
-    mapping(bytes32 grantId => Grant) private _grants;
-    mapping(bytes32 grantId => mapping(uint256 tier => Lease)) private _leases;
     mapping(uint256 tier => uint256) public takings;
     mapping(uint256 tier => mapping(uint256 split => uint256)) public paidOut;
+    /// @notice The nullifiers of vouchers for a claim key, which is itself the nullifier. A word of its own for each: keys
+    /// are random, so no two would share a bitmap's word; a bit beside the receiver's balance would be another bit for
+    /// another receiver; and a bit beside the key's own balance costs the same new word and would mean two things.
+    mapping(address claimKey => bool) public claimKeyUsed;
+    /// While an ERC-20 is called nothing redeems: its hooks may belong to anyone.
+    bool private transient _paying;
 
     constructor(
         string memory name_,
         string memory symbol_,
         string memory baseUri,
         bytes32 manifestDigest_,
-        address owner_,
-        address operator_,
+        Roles memory roles,
         TierSpec[] memory tiers
-    ) {
+    ) Grants(roles) {
+        if (roles.royaltyBps > BPS) revert BadRoyalty();
         (_name, _symbol, _baseUri) = (name_, symbol_, baseUri);
-        (manifestDigest, owner, operator) = (manifestDigest_, owner_, operator_);
+        (manifestDigest, royaltyTo, royaltyBps) = (manifestDigest_, roles.royaltyTo, roles.royaltyBps);
         uint256 token;
         uint256 slot;
         for (uint256 i; i < tiers.length; ++i) {
@@ -78,7 +104,7 @@ contract EdgedropToken is ERC721, EIP712 {
             if (tier.firstToken < token || tier.slotBase < slot || tier.supply == 0 || i > 255) revert BadTier(i);
             token = uint256(tier.firstToken) + tier.supply;
             slot = uint256(tier.slotBase) + tier.walletCap;
-            if (slot > MAX_SLOTS || tier.walletCap == 0) revert BadTier(i);
+            if (slot > MAX_SLOTS || tier.walletCap == 0 || tier.operatorCap > tier.supply) revert BadTier(i);
             _addTier(i, tier);
         }
     }
@@ -90,173 +116,317 @@ contract EdgedropToken is ERC721, EIP712 {
             _splits[i].push(tier.splits[k]);
         }
         if (sum != BPS) revert BadTier(i);
-        _tiers.push(Tier(tier.firstToken, tier.supply, tier.walletCap, tier.slotBase, tier.priceWei));
-    }
-
-    // ---- leases
-
-    /// @notice Opens a grant with all its leases, once. Ranges are disjoint by construction: a bit already set reverts.
-    function openGrant(bytes32 grantId, address key, LeaseOpening[] calldata openings) external {
-        if (msg.sender != operator) revert NotOperator();
-        if (_grants[grantId].key != address(0)) revert AlreadyOpen(grantId);
-        if (key == address(0) || openings.length == 0) revert BadGrant();
-        _grants[grantId].key = key;
-        emit GrantOpened(grantId, key);
-        for (uint256 i; i < openings.length; ++i) {
-            _openLease(grantId, openings[i], i);
-        }
-    }
-
-    function _openLease(bytes32 grantId, LeaseOpening calldata l, uint256 index) private {
-        if (l.tier >= _tiers.length || l.quota == 0 || l.notBefore >= l.redeemBy) revert BadLease(index);
-        Tier memory tier = _tiers[l.tier];
-        uint256 end = uint256(l.start) + l.quota;
-        if (l.start < tier.firstToken || end > uint256(tier.firstToken) + tier.supply) revert BadLease(index);
-        if (_leases[grantId][l.tier].quota != 0) revert BadLease(index);
-        if (!_takeRange(l.tier, l.start - tier.firstToken, end - tier.firstToken)) revert Overlap(index);
-        _leases[grantId][l.tier] =
-            Lease(l.start, l.quota, l.notBefore, l.redeemBy, tier.walletCap, tier.slotBase, tier.priceWei);
-        emit LeaseOpened(grantId, l.tier, l.start, l.quota, l.notBefore, l.redeemBy);
-    }
-
-    /// Sets bits [from, to) of the tier's bitmap, a word of 256 at a time; false when one was set.
-    function _takeRange(uint256 tier, uint256 from, uint256 to) private returns (bool) {
-        mapping(uint256 => uint256) storage words = _leased[tier];
-        while (from < to) {
-            uint256 word = from >> 8;
-            uint256 first = from & 255;
-            uint256 count = to - from < 256 - first ? to - from : 256 - first;
-            uint256 mask = (type(uint256).max >> (256 - count)) << first;
-            uint256 before = words[word];
-            if (before & mask != 0) return false;
-            words[word] = before | mask;
-            from += count;
-        }
-        return true;
+        if (tier.currency != address(0)) _currencies[i] = tier.currency;
+        _tiers.push(
+            Tier(
+                tier.firstToken,
+                tier.supply,
+                tier.walletCap,
+                tier.slotBase,
+                tier.priceWei,
+                tier.maxLease,
+                tier.operatorCap
+            )
+        );
     }
 
     // ---- redeeming
 
+    modifier whileNotPaying() {
+        if (_paying) revert Reentered();
+        _;
+    }
+
     /// @notice Redeems one voucher, or reverts with the reason. Unspent payment goes back.
-    function redeem(SignedBatch calldata signed, Item calldata item) external payable {
-        (Reason reason,, uint256 price) = _redeem(item, signed.batch, _signedByGrant(signed), msg.value);
+    function redeem(SignedBatch calldata signed, Item calldata item) external payable whileNotPaying {
+        Authorization memory none;
+        (Reason reason,, uint256 spent) =
+            _redeem(item, signed.batch, _judge(signed), msg.value, address(0), none);
         if (reason != Reason.None) revert NotRedeemed(reason);
-        _refund(msg.value - price);
+        _refund(msg.value - spent);
     }
 
     /// @notice Redeems what is redeemable: an item that isn't is skipped and said, it never takes the others down.
-    function redeemMany(SignedBatch[] calldata batches, Item[] calldata items) external payable {
-        if (items.length > MAX_ITEMS || batches.length > items.length) revert TooManyItems();
-        bool[] memory valid = new bool[](batches.length);
-        for (uint256 i; i < batches.length; ++i) {
-            valid[i] = _signedByGrant(batches[i]);
-        }
+    function redeemMany(SignedBatch[] calldata batches, Item[] calldata items) external payable whileNotPaying {
+        Reason[] memory judged = _judgeAll(batches, items);
+        Authorization memory none;
         uint256 left = msg.value;
         for (uint256 i; i < items.length; ++i) {
-            (Reason reason, uint256 id, uint256 price) = _redeemFrom(batches, valid, items[i], left);
-            if (reason != Reason.None) emit Skipped(id, reason, i);
-            left -= price;
+            left -= _redeemAt(batches, judged, items, i, left, address(0), none);
         }
         _refund(left);
     }
 
-    function _redeemFrom(SignedBatch[] calldata batches, bool[] memory valid, Item calldata item, uint256 left)
-        private
-        returns (Reason, uint256, uint256)
+    /// @notice The same with what a frozen or revoked grant, a claim key or an ERC-3009 payer needs.
+    function redeemManyWith(SignedBatch[] calldata batches, Item[] calldata items, Extras calldata extras)
+        external
+        payable
+        whileNotPaying
     {
-        if (item.batch >= batches.length) return (Reason.BadBatch, 0, 0);
-        return _redeem(item, batches[item.batch].batch, valid[item.batch], left);
+        Reason[] memory judged = _judgeAll(batches, items);
+        for (uint256 i; i < extras.proven.length; ++i) {
+            _judgeProven(batches, judged, extras.proven[i]);
+        }
+        uint256 left = msg.value;
+        uint256 r;
+        uint256 a;
+        for (uint256 i; i < items.length; ++i) {
+            address receiver;
+            Authorization memory auth;
+            if (r < extras.receives.length && extras.receives[r].item == i) {
+                receiver = _receiver(batches, items[i], extras.receives[r++]);
+            }
+            if (a < extras.authorizations.length && extras.authorizations[a].item == i) {
+                auth = extras.authorizations[a++];
+            }
+            left -= _redeemAt(batches, judged, items, i, left, receiver, auth);
+        }
+        _refund(left);
     }
 
-    function _redeem(Item calldata item, Batch calldata batch, bool valid, uint256 funds)
+    /// What is wrong with each batch, apart from its items.
+    function _judgeAll(SignedBatch[] calldata batches, Item[] calldata items)
         private
-        returns (Reason reason, uint256 id, uint256 price)
+        view
+        returns (Reason[] memory judged)
     {
+        if (items.length > MAX_ITEMS || batches.length > items.length) revert TooManyItems();
+        judged = new Reason[](batches.length);
+        for (uint256 i; i < batches.length; ++i) {
+            judged[i] = _judge(batches[i]);
+        }
+    }
+
+    function _judge(SignedBatch calldata signed) private view returns (Reason) {
+        if (!_byGrant(signed.batch.grantId, _batchDigest(signed.batch), signed.signature)) return Reason.BadBatch;
+        Status status = _grants[signed.batch.grantId].status;
+        return status == Status.Open || status == Status.Closed ? Reason.None : Reason.Unproven;
+    }
+
+    /// A batch of a frozen or revoked grant is good where a checkpoint holds it; when it was issued is its signer's word.
+    function _judgeProven(SignedBatch[] calldata batches, Reason[] memory judged, Proven calldata proven)
+        private
+        view
+    {
+        if (proven.batch >= batches.length || judged[proven.batch] != Reason.Unproven) return;
+        Batch calldata batch = batches[proven.batch].batch;
+        if (
+            issuedRoot[batch.grantId][proven.root]
+                && MerkleProofLib.verifyCalldata(proven.proof, proven.root, _batchDigest(batch))
+        ) judged[proven.batch] = Reason.None;
+    }
+
+    /// Whom the voucher's claim key names; zero when it didn't sign.
+    function _receiver(SignedBatch[] calldata batches, Item calldata item, Receive calldata told)
+        private
+        view
+        returns (address)
+    {
+        if (item.batch >= batches.length || item.claimKey == address(0)) return address(0);
+        bytes32 leaf = _leaf(item, batches[item.batch].batch.grantId);
+        bytes32 digest = _hashTypedData(keccak256(abi.encode(RECEIVE_TYPE, leaf, told.receiver)));
+        return _signer(digest, told.signature) == item.claimKey ? told.receiver : address(0);
+    }
+
+    function _redeemAt(
+        SignedBatch[] calldata batches,
+        Reason[] memory judged,
+        Item[] calldata items,
+        uint256 i,
+        uint256 left,
+        address receiver,
+        Authorization memory auth
+    ) private returns (uint256 spent) {
+        Item calldata item = items[i];
+        Reason reason = Reason.BadBatch;
+        uint256 id;
+        if (item.batch < batches.length) {
+            (reason, id, spent) =
+                _redeem(item, batches[item.batch].batch, judged[item.batch], left, receiver, auth);
+        }
+        if (reason != Reason.None) emit Skipped(id, reason, i);
+    }
+
+    function _redeem(
+        Item calldata item,
+        Batch calldata batch,
+        Reason judged,
+        uint256 funds,
+        address receiver,
+        Authorization memory auth
+    ) private returns (Reason reason, uint256 id, uint256 spent) {
         Lease memory lease = _leases[batch.grantId][item.tier];
         if (item.seq >= lease.quota) return (Reason.NoLease, 0, 0);
         id = uint256(lease.start) + item.seq;
-        price = lease.priceWei;
-        reason = _check(item, batch, valid, lease);
-        if (reason == Reason.None) reason = _takeNullifier(item, lease, id, funds);
+        // Exactly one of both names who gains.
+        if (item.claimKey == address(0)) receiver = item.to;
+        else if (item.to != address(0)) receiver = address(0);
+        bytes32 leaf = _leaf(item, batch.grantId);
+        reason = _check(item, batch.root, leaf, judged, lease, receiver);
         if (reason != Reason.None) return (reason, id, 0);
-        if (price != 0) takings[item.tier] += price;
-        _mint(item.to, id);
-        emit Redeemed(id, batch.grantId, item.to);
+        uint256 used;
+        (reason, used) = _free(item, lease, id);
+        if (reason == Reason.None && lease.priceWei != 0) {
+            (reason, spent) = _charge(item.tier, lease.priceWei, funds, leaf, auth);
+        }
+        if (reason != Reason.None) return (reason, id, 0);
+        if (item.claimKey == address(0)) _setAux(receiver, uint224(used));
+        else claimKeyUsed[item.claimKey] = true;
+        _mint(receiver, id);
+        emit Redeemed(id, batch.grantId, receiver);
+    }
+
+    function _leaf(Item calldata item, bytes32 grantId) private pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                VOUCHER_TYPE, grantId, item.tier, item.seq, item.to, item.claimKey, item.slot, item.claimHash
+            )
+        );
     }
 
     /// What the voucher itself must fulfil.
-    function _check(Item calldata item, Batch calldata batch, bool valid, Lease memory lease)
-        private
-        view
-        returns (Reason)
-    {
-        if (!valid) return Reason.BadBatch;
+    function _check(
+        Item calldata item,
+        bytes32 root,
+        bytes32 leaf,
+        Reason judged,
+        Lease memory lease,
+        address receiver
+    ) private view returns (Reason) {
+        if (judged != Reason.None) return judged;
         if (block.timestamp < lease.notBefore) return Reason.TooEarly;
         if (block.timestamp > lease.redeemBy) return Reason.TooLate;
-        // Vouchers for a claim key need its Receive signature, which this call doesn't carry.
-        if (item.to == address(0) || item.claimKey != address(0)) return Reason.BadReceiver;
-        bytes32 leaf = keccak256(
-            abi.encode(
-                VOUCHER_TYPE, batch.grantId, item.tier, item.seq, item.to, item.claimKey, item.slot, item.claimHash
-            )
-        );
-        return MerkleProofLib.verifyCalldata(item.proof, batch.root, leaf) ? Reason.None : Reason.NotInBatch;
+        if (receiver == address(0)) return Reason.BadReceiver;
+        return MerkleProofLib.verifyCalldata(item.proof, root, leaf) ? Reason.None : Reason.NotInBatch;
     }
 
-    /// What the chain must still have free; takes the nullifier when all is.
-    function _takeNullifier(Item calldata item, Lease memory lease, uint256 id, uint256 funds)
+    /// What the chain must still have free; `used` is what the holder's bits become.
+    function _free(Item calldata item, Lease memory lease, uint256 id)
         private
-        returns (Reason)
+        view
+        returns (Reason reason, uint256 used)
     {
-        if (item.slot >= lease.walletCap) return Reason.BadSlot;
-        uint256 used = _getAux(item.to);
-        uint256 bit = 1 << (uint256(lease.slotBase) + item.slot); // below 224: the constructor saw to it
-        if (used & bit != 0) return Reason.NullifierUsed;
-        if (_exists(id)) return Reason.TokenTaken;
-        if (lease.priceWei > funds) return Reason.Unpaid;
-        _setAux(item.to, uint224(used | bit));
-        return Reason.None;
+        if (item.slot >= lease.walletCap) return (Reason.BadSlot, 0);
+        if (item.claimKey == address(0)) {
+            uint256 bit = 1 << (uint256(lease.slotBase) + item.slot); // below 224: the constructor saw to it
+            used = _getAux(item.to);
+            if (used & bit != 0) return (Reason.NullifierUsed, 0);
+            used |= bit;
+        } else if (claimKeyUsed[item.claimKey]) {
+            return (Reason.NullifierUsed, 0);
+        }
+        if (_exists(id)) return (Reason.TokenTaken, 0);
     }
 
-    /// Whether the grant's key signed the batch: 65 bytes, low s, a signer that is not zero.
-    function _signedByGrant(SignedBatch calldata signed) private view returns (bool) {
-        Batch calldata b = signed.batch;
-        bytes calldata sig = signed.signature;
-        if (sig.length != 65 || uint256(bytes32(sig[32:64])) > HALF_ORDER) return false;
-        bytes32 digest =
-            _hashTypedData(keccak256(abi.encode(BATCH_TYPE, b.grantId, b.batchSeq, b.root, b.count, b.issuedAt)));
-        address signer = ecrecover(digest, uint8(sig[64]), bytes32(sig[:32]), bytes32(sig[32:64]));
-        return signer != address(0) && signer == _grants[b.grantId].key;
+    // ---- payment
+
+    /// Takes the price in the tier's currency from the caller or from who authorised it; `spent` is of the call's ether.
+    function _charge(uint8 tier, uint256 price, uint256 funds, bytes32 leaf, Authorization memory auth)
+        private
+        returns (Reason, uint256 spent)
+    {
+        address currency = _currencies[tier];
+        if (currency == address(0)) {
+            if (price > funds) return (Reason.Unpaid, 0);
+            spent = price;
+        } else if (!_collected(currency, price, leaf, auth)) {
+            return (Reason.Unpaid, 0);
+        }
+        takings[tier] += price;
+        return (Reason.None, spent);
+    }
+
+    function _collected(address currency, uint256 price, bytes32 leaf, Authorization memory auth)
+        private
+        returns (bool done)
+    {
+        _paying = true;
+        // A call of its own, so that a token that moves another sum is undone and only this item is skipped.
+        try this.collect(currency, msg.sender, price, leaf, auth) {
+            done = true;
+        } catch {}
+        _paying = false;
+    }
+
+    /// @notice Only for this contract itself: pulls exactly the price, or reverts.
+    function collect(address currency, address caller, uint256 price, bytes32 leaf, Authorization calldata auth)
+        external
+    {
+        if (msg.sender != address(this)) revert NotSelf();
+        uint256 held = SafeTransferLib.balanceOf(currency, address(this));
+        if (auth.payer == address(0)) {
+            SafeTransferLib.safeTransferFrom(currency, caller, address(this), price);
+        } else {
+            IERC3009(currency).receiveWithAuthorization(
+                auth.payer, address(this), price, auth.validAfter, auth.validBefore, leaf, auth.v, auth.r, auth.s
+            );
+        }
+        if (SafeTransferLib.balanceOf(currency, address(this)) != held + price) revert NotThePrice();
     }
 
     function _refund(uint256 amount) private {
         if (amount != 0) SafeTransferLib.safeTransferETH(msg.sender, amount);
     }
 
-    // ---- takings
-
     /// @notice Pays each creator floor(takings x share / 10,000) less what was paid; the last one gets the rest, so that
     /// shares and payments agree to the wei. A creator who can't receive keeps the claim and blocks nobody.
-    function withdraw(uint8 tier) external {
+    function withdraw(uint8 tier) external whileNotPaying {
         Split[] storage splits = _splits[tier];
+        address currency = _currencies[tier];
         uint256 total = takings[tier];
         uint256 rest = total;
         uint256 last = splits.length - 1;
         for (uint256 i; i <= last; ++i) {
             uint256 share = i == last ? rest : total * splits[i].shareBps / BPS;
             rest -= share;
-            _pay(tier, i, splits[i].to, share);
+            _pay(tier, i, splits[i].to, share, currency);
         }
     }
 
-    function _pay(uint8 tier, uint256 i, address to, uint256 share) private {
+    function _pay(uint8 tier, uint256 i, address to, uint256 share, address currency) private {
         uint256 paid = paidOut[tier][i];
         // A creator called below may have withdrawn again: then more is paid than this share knows of.
         if (share <= paid) return;
         paidOut[tier][i] = share;
-        (bool sent,) = to.call{value: share - paid}("");
+        bool sent = _sent(currency, to, share - paid);
         if (!sent) paidOut[tier][i] = paid;
         emit Withdrawn(tier, to, share - paid, sent);
+    }
+
+    function _sent(address currency, address to, uint256 amount) private returns (bool) {
+        if (currency == address(0)) {
+            return SafeTransferLib.trySafeTransferETH(to, amount, SafeTransferLib.GAS_STIPEND_NO_GRIEF);
+        }
+        try this.pay(currency, to, amount) {
+            return true;
+        } catch {
+            return false;
+        }
+    }
+
+    /// @notice Only for this contract itself: sends a creator's part, or reverts.
+    function pay(address currency, address to, uint256 amount) external {
+        if (msg.sender != address(this)) revert NotSelf();
+        SafeTransferLib.safeTransfer(currency, to, amount);
+    }
+
+    // ---- metadata and royalty
+
+    /// @notice Where the metadata is served; what it says is bound by the manifest's digest. ERC-4906 tells the markets.
+    function setBaseUri(string calldata baseUri) external {
+        if (msg.sender != owner) revert NotOwner();
+        _baseUri = baseUri;
+        emit BatchMetadataUpdate(0, type(uint256).max);
+    }
+
+    /// @notice ERC-2981.
+    function royaltyInfo(uint256, uint256 salePrice) external view returns (address receiver, uint256 royaltyAmount) {
+        return (royaltyTo, salePrice * royaltyBps / BPS);
+    }
+
+    /// @notice ERC-165, ERC-721 and its metadata, ERC-2981, ERC-4906.
+    function supportsInterface(bytes4 id) public view override returns (bool) {
+        return id == 0x2a55205a || id == 0x49064906 || super.supportsInterface(id);
     }
 
     // ---- what anyone may ask
@@ -274,24 +444,14 @@ contract EdgedropToken is ERC721, EIP712 {
         return string.concat(_baseUri, LibString.toString(id));
     }
 
-    /// @notice The grant's signing key; zero when it is not open.
-    function grantKey(bytes32 grantId) external view returns (address) {
-        return _grants[grantId].key;
-    }
-
-    /// @notice The grant's lease in a tier; quota 0 when there is none.
-    function leaseOf(bytes32 grantId, uint8 tier) external view returns (Lease memory) {
-        return _leases[grantId][tier];
-    }
-
     /// @notice Whether the holder's bit (the tier's slotBase + slot) was used.
     function nullifierUsed(address to, uint8 bit) external view returns (bool) {
         return bit < MAX_SLOTS && _getAux(to) >> bit & 1 == 1;
     }
 
-    /// @notice A tier with its splits.
-    function tierOf(uint8 tier) external view returns (Tier memory, Split[] memory) {
-        return (_tiers[tier], _splits[tier]);
+    /// @notice A tier with its splits and its currency (zero: ether).
+    function tierOf(uint8 tier) external view returns (Tier memory, Split[] memory, address) {
+        return (_tiers[tier], _splits[tier], _currencies[tier]);
     }
 
     function _domainNameAndVersion() internal pure override returns (string memory, string memory) {

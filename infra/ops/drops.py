@@ -8,7 +8,7 @@ from infra import keys
 from infra.errors import BadUsage, FaultyFile
 from infra.home import ROOT
 from infra.plan import plan_drop
-from infra.plan.model import DropPlan
+from infra.plan.model import Accounts, DropPlan
 from infra.slots import FIRST, slot_of
 from infra.spec import DropFile, read_drop
 from infra.stacks import Stack
@@ -42,6 +42,12 @@ def manifest_of(path: Path, file: DropFile) -> tuple[manifest.Manifest, dict[str
     return manifest.Manifest(1, file.spec.name, tuple(tokens)), assets
 
 
+def accounts() -> Accounts:
+    """This machine's keys, as the contract is told them."""
+    operator = keys.operator_address()
+    return Accounts(operator, operator, keys.hub_address(), keys.holder_addresses())
+
+
 def plan_of(stack: Stack) -> DropPlan:
     """The plan of a stack that is brought up, or of a split drop's geography."""
     path = Path(stack.drop_file)
@@ -58,7 +64,6 @@ def plan_of_file(path: Path, file: DropFile, stack: str, slot: int | None = None
         file,
         stack=stack,
         slot=FIRST if held is None else held,
-        owner=keys.operator_address(),
-        operator=keys.operator_address(),
+        accounts=accounts(),
         manifest_digest=manifest.digest(made.payload()),
     )

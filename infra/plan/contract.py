@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from infra.plan.model import ContractPlan, Tier
+from infra.plan.model import ZERO_ADDRESS, Accounts, ContractPlan, Roles, Tier
 from infra.spec import DropSpec
 from node_image.protocol import create2
+from node_image.protocol.acts import Holder
 from node_image.protocol.eip712 import keccak
 
+BPS_PER_PERCENT = 100
 ARTIFACT = Path(__file__).resolve().parents[2] / "contracts" / "build" / "EdgedropToken.json"
 
 
@@ -24,8 +26,7 @@ class Deployment:
     symbol: str
     base_uri: str
     manifest_digest: str
-    owner: str
-    operator: str
+    roles: Roles
     tiers: tuple[Tier, ...]
 
     def init_code(self) -> bytes:
@@ -36,8 +37,7 @@ class Deployment:
             symbol=self.symbol,
             base_uri=self.base_uri,
             manifest_digest=self.manifest_digest,
-            owner=self.owner,
-            operator=self.operator,
+            roles=self.roles,
             tiers=self.tiers,
         )
 
@@ -50,29 +50,46 @@ def deployment_of(name: str, plan: ContractPlan, tiers: Sequence[Tier]) -> Deplo
         symbol=plan.symbol,
         base_uri=base_uri(name),
         manifest_digest=plan.manifest_digest,
-        owner=plan.owner,
-        operator=plan.operator,
+        roles=plan.roles,
         tiers=tuple(tiers),
     )
 
 
-def plan_contract(
-    spec: DropSpec, tiers: Sequence[Tier], *, owner: str, operator: str, manifest_digest: str
-) -> ContractPlan:
+def plan_contract(spec: DropSpec, tiers: Sequence[Tier], *, accounts: Accounts, manifest_digest: str) -> ContractPlan:
     """The contract's roles and address; another manifest, tier or role is another contract."""
-    told = {"name": spec.title, "symbol": spec.symbol, "owner": owner, "operator": operator}
     salt = create2.salt(spec.name, manifest_digest)
     deployment = Deployment(
-        "0x" + salt.hex(), base_uri=base_uri(spec.name), manifest_digest=manifest_digest, tiers=tuple(tiers), **told
+        salt="0x" + salt.hex(),
+        name=spec.title,
+        symbol=spec.symbol,
+        base_uri=base_uri(spec.name),
+        manifest_digest=manifest_digest,
+        roles=roles_of(spec, accounts),
+        tiers=tuple(tiers),
     )
     code = deployment.init_code()
     return ContractPlan(
-        **told,
+        name=deployment.name,
+        symbol=deployment.symbol,
+        roles=deployment.roles,
         chain_id=spec.chain_id,
         salt=deployment.salt,
         address=create2.create2_address(salt, code),
         init_code_hash="0x" + keccak(code).hex(),
         manifest_digest=manifest_digest,
+    )
+
+
+def roles_of(spec: DropSpec, accounts: Accounts) -> Roles:
+    """The drop file's holders, or the control side's own where it names none; ascending, as the contract wants them."""
+    named = [Holder(one.address, one.kind) for one in spec.holders] or [Holder(one) for one in accounts.holders]
+    return Roles(
+        owner=accounts.owner,
+        operator=accounts.operator,
+        hub=accounts.hub,
+        holders=tuple(sorted(named, key=lambda holder: int(holder.address, 16))),
+        royalty_to=spec.royalty.address if spec.royalty else ZERO_ADDRESS,
+        royalty_bps=spec.royalty.share_percent * BPS_PER_PERCENT if spec.royalty else 0,
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from infra.plan.contract import plan_contract
-from infra.plan.leases import fallback_of, leases
-from infra.plan.model import DropPlan, Geography, Lease, Node, NodeKind, Split, Tier
+from infra.plan.leases import fallback_of, leases, quotas_of
+from infra.plan.model import Accounts, DropPlan, Geography, Lease, Node, NodeKind, Split, Tier
 from infra.spec import DropFile, DropSpec, GeographySpec, SplitSpec
 from node_image.protocol.eip712 import grant_id
 
@@ -16,7 +17,7 @@ FRONT_HOST = 2
 FIRST_NODE_HOST = 10
 
 
-def plan_drop(file: DropFile, *, stack: str, slot: int, owner: str, operator: str, manifest_digest: str) -> DropPlan:
+def plan_drop(file: DropFile, *, stack: str, slot: int, accounts: Accounts, manifest_digest: str) -> DropPlan:
     """Everything about the drop that can be known before it stands; the same input gives the same plan."""
     spec = file.spec
     tiers = _tiers(spec)
@@ -34,7 +35,7 @@ def plan_drop(file: DropFile, *, stack: str, slot: int, owner: str, operator: st
         redeem_by=spec.window.redeem_by,
         tiers=tiers,
         geographies=geographies,
-        contract=plan_contract(spec, tiers, owner=owner, operator=operator, manifest_digest=manifest_digest),
+        contract=plan_contract(spec, tiers, accounts=accounts, manifest_digest=manifest_digest),
     )
 
 
@@ -59,7 +60,12 @@ def _tiers(spec: DropSpec) -> tuple[Tier, ...]:
             )
         )
         token, bit = token + tier.supply, bit + tier.wallet_cap
-    return tuple(found)
+    return tuple(replace(tier, max_lease=_largest(spec, tier)) for tier in found)
+
+
+def _largest(spec: DropSpec, tier: Tier) -> int:
+    """A stolen operator key can't put a tier into one lease: none is larger than the largest that was planned."""
+    return max(quota for quotas in quotas_of(spec, tier) for quota in quotas)
 
 
 def _split(split: SplitSpec) -> Split:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from node_image.protocol.acts import Holder
+
+ZERO_ADDRESS = "0x" + "00" * 20
+
 NodeKind = Literal["appliance", "spare"]
 Target = Literal["docker", "ssh"]
 
@@ -76,6 +80,35 @@ class Tier:
     slot_base: int  # its first bit among the holder's 224
     sku: str | None
     splits: tuple[Split, ...]
+    max_lease: int = 0  # what the operator alone may put into one lease
+    currency: str = ZERO_ADDRESS  # an ERC-20, or zero for ether
+
+    @property
+    def operator_cap(self) -> int:
+        """What the operator alone may have in leases at a time: all but the fallback reserve."""
+        return self.supply - self.fallback
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The control side's own accounts; its holders stand in where a development drop names none."""
+
+    owner: str
+    operator: str
+    hub: str
+    holders: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Who may do what on the contract, for ever."""
+
+    owner: str
+    operator: str
+    hub: str
+    holders: tuple[Holder, ...]  # three, ascending
+    royalty_to: str
+    royalty_bps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +121,7 @@ class ContractPlan:
     salt: str
     address: str
     init_code_hash: str
-    owner: str  # address
-    operator: str  # address
+    roles: Roles
     manifest_digest: str
 
 

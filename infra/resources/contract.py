@@ -30,7 +30,7 @@ class ContractProvider(dynamic.ResourceProvider):
         from node_image.hub.chain import Chain  # noqa: PLC0415  web3 is heavy, and only creating needs it
 
         chain = Chain(props["rpc"])
-        for address in (keys.operator_address(), keys.relayer_address()):
+        for address in (keys.operator_address(), keys.relayer_address(), keys.hub_address(), *keys.holder_addresses()):
             chain.fund(address)
         deployment = msgspec.json.decode(props["deployment"], type=Deployment)
         say(props["urn"], f"deploying {props['planned']}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from infra.spec.drop import WALLET_CAP_BITS, DropSpec, GeographySpec, TierSpec
+from infra.spec.drop import DEV_CHAIN, WALLET_CAP_BITS, DropSpec, GeographySpec, TierSpec
 from infra.spec.site import SiteSpec
+from node_image.protocol.acts import HOLDERS
 
 Found = tuple[tuple[str | int, ...], str]
 WHOLE = 100
@@ -27,6 +28,7 @@ def check_drop(
         ),
         *_shared_assets(spec, assets),
         *_caps(spec),
+        *_holders(spec),
         *_names(("geographies",), [geo.name for geo in spec.geographies]),
         *_shares(spec),
         *(fault for index, geo in enumerate(spec.geographies) for fault in _geography(geo, index, sites)),
@@ -82,6 +84,22 @@ def _caps(spec: DropSpec) -> Iterator[Found]:
     total = sum(tier.wallet_cap for tier in spec.tiers)
     if total > WALLET_CAP_BITS:
         yield ("tiers",), f"their wallet caps add up to {total}; a holder's slot on chain has {WALLET_CAP_BITS} bits"
+
+
+def _holders(spec: DropSpec) -> Iterator[Found]:
+    count = len(spec.holders)
+    if count == 0 and spec.chain_id != DEV_CHAIN:
+        yield ("holders",), f"are missing: only on the development chain {DEV_CHAIN} are they made for you"
+    elif count not in (0, HOLDERS):
+        yield ("holders",), f"are {count}; a drop has {HOLDERS}"
+    addresses = [holder.address for holder in spec.holders]
+    for at, address in enumerate(addresses):
+        if int(address, 16) == 0:
+            yield ("holders", at, "address"), "is the zero address, which nobody holds"
+        elif address in addresses[:at]:
+            yield ("holders", at, "address"), "stands twice; the holders are three different ones"
+    if spec.royalty and int(spec.royalty.address, 16) == 0:
+        yield ("royalty", "address"), "is the zero address, which nobody holds"
 
 
 def _shares(spec: DropSpec) -> Iterator[Found]:

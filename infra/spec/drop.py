@@ -9,6 +9,7 @@ from pydantic import Field, StrictInt
 from infra.spec.fields import Address, Assets, Count, Frozen, Gwei, Name, Percent, Sku, Supply, Symbol, Time, Title
 from infra.spec.site import SiteSpec
 
+DEV_CHAIN = 31337  # anvil's, where whoever stands up a drop may hold all its keys
 WALLET_CAP_BITS = 224  # of a holder's slot on chain: the caps of all tiers share them (PROTOCOL: the nullifier)
 
 
@@ -38,6 +39,20 @@ class TierSpec(Frozen):
     wallet_cap: Annotated[StrictInt, Field(ge=1, le=WALLET_CAP_BITS)]
     sku: Sku | None = None
     splits: Annotated[tuple[SplitSpec, ...], Field(min_length=1)]
+
+
+class HolderSpec(Frozen):
+    """One of the three who freeze and revoke; its kind is fixed when the contract is deployed."""
+
+    address: Address
+    kind: Literal["ecdsa", "erc1271"] = "ecdsa"
+
+
+class RoyaltySpec(Frozen):
+    """Who is paid what share of later sales (ERC-2981)."""
+
+    address: Address
+    share_percent: Annotated[Percent, Field(ge=1, le=50)]
 
 
 class LeasesSpec(Frozen):
@@ -70,6 +85,8 @@ class DropSpec(Frozen):
     window: WindowSpec
     skus: Annotated[dict[Sku, Title], Field(default_factory=dict)]
     tiers: Annotated[tuple[TierSpec, ...], Field(min_length=1, max_length=32)]
+    holders: tuple[HolderSpec, ...] = ()
+    royalty: RoyaltySpec | None = None
     leases: LeasesSpec = LeasesSpec()
     geographies: Annotated[tuple[GeographySpec, ...], Field(min_length=1, max_length=250)]
 

@@ -7,7 +7,16 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from infra.spec.check import Found
-from infra.spec.drop import DropSpec, GeographySpec, LeasesSpec, TierSpec, WindowSpec
+from infra.spec.drop import (
+    DEV_CHAIN,
+    DropSpec,
+    GeographySpec,
+    HolderSpec,
+    LeasesSpec,
+    RoyaltySpec,
+    TierSpec,
+    WindowSpec,
+)
 from infra.spec.fields import Frozen
 
 # Stands in for a window that is faulty itself: nothing to say against it.
@@ -35,19 +44,22 @@ class Sound(NamedTuple):
 def sound_parts(tree: Any) -> Sound:
     """From YAML as it was read."""
     tiers, geographies = _sound(TierSpec, tree.get("tiers")), _sound(GeographySpec, tree.get("geographies"))
+    holders = _sound(HolderSpec, tree.get("holders"))
     skus = tree.get("skus")
     spec = DropSpec.model_construct(
         name="",
         title="",
         symbol="",
-        chain_id=0,
+        chain_id=DEV_CHAIN,
         window=_one(WindowSpec, tree.get("window")) or _ANY_WINDOW,
         skus={code: name for code, name in skus.items() if isinstance(code, str)} if isinstance(skus, dict) else {},
         tiers=tuple(tiers.values()),
+        holders=tuple(holders.values()),
+        royalty=_one(RoyaltySpec, tree.get("royalty")),
         leases=LeasesSpec(),
         geographies=tuple(geographies.values()),
     )
-    kept = {"tiers": list(tiers), "geographies": list(geographies)}
+    kept = {"tiers": list(tiers), "geographies": list(geographies), "holders": list(holders)}
     return Sound(spec, kept, frozenset(name for name, at in kept.items() if at and len(at) == len(tree[name])))
 
 

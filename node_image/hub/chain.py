@@ -3,85 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from eth_abi.abi import decode, encode
-from eth_typing import HexStr
 from web3 import Web3
-from web3.types import FilterParams
 
-from node_image.hub import redemption, transactions
-from node_image.hub.redemption import Outcome, Redemption, selector
-from node_image.hub.transactions import ANSWER_S, STUCK_S, ChainAway, ChainFault, ChainRefused, Rpc
+from node_image.hub import calls, redemption, transactions
+from node_image.hub.calls import raw
+from node_image.hub.reading import DEV_CHAIN, Reader, Status
+from node_image.hub.redemption import Outcome
+from node_image.hub.transactions import ANSWER_S, STUCK_S, ChainAway, ChainFault, ChainRefused
 from node_image.protocol import create2
+from node_image.protocol.collected import Collected
 
-__all__ = ["Chain", "ChainAway", "ChainFault", "ChainRefused"]
+__all__ = ["Chain", "ChainAway", "ChainFault", "ChainRefused", "Status"]
 
-DEV_CHAIN = 31337
 DEV_FUNDS = 10**21
 FINAL_S = 1800.0
 FINAL_POLL_S = 1.0
-LOG_SPAN = 5000  # blocks a node answers logs of at once
-LEASE_FIELDS = ("tier", "start", "quota", "not_before", "redeem_by")
-OPENINGS = "(uint8,uint40,uint32,uint40,uint40)[]"
 
 
-class Chain:
-    """A client of one JSON-RPC node. Keys are 0x hex, hashes and addresses 0x hex, amounts wei."""
+class Chain(Reader):
+    """A reader that also sends. Keys are 0x hex."""
 
     def __init__(self, rpc_url: str, *, answer_s: float = ANSWER_S, stuck_s: float = STUCK_S) -> None:
-        self._rpc = Rpc(rpc_url, answer_s)
+        super().__init__(rpc_url, answer_s=answer_s)
         self._stuck_s = stuck_s
-
-    # ---- reading
-
-    def chain_id(self) -> int:
-        """The chain's EIP-155 id."""
-        return self._rpc.ask(lambda eth: eth.chain_id)
-
-    def has_code(self, address: str) -> bool:
-        """Whether a contract stands there."""
-        return bool(self._rpc.ask(lambda eth: eth.get_code(Web3.to_checksum_address(address))))
-
-    def balance(self, address: str) -> int:
-        """In wei."""
-        return self._rpc.ask(lambda eth: eth.get_balance(Web3.to_checksum_address(address)))
-
-    def grant_key(self, contract: str, grant_id: str, *, final: bool = False) -> str | None:
-        """The grant's signing key, None when it is not open (or, with `final`, not yet for good)."""
-        (key,) = self._call(contract, "grantKey(bytes32)", ("address",), (_bytes(grant_id),), final=final)
-        return None if int(key, 16) == 0 else Web3.to_checksum_address(key)
-
-    def lease_of(self, contract: str, grant_id: str, tier: int) -> dict[str, int]:
-        """The grant's lease in a tier; quota 0 when there is none."""
-        told = self._call(contract, "leaseOf(bytes32,uint8)", ("uint64",) * 4, (_bytes(grant_id), tier))
-        return dict(zip(("start", "quota", "not_before", "redeem_by"), told, strict=True))
-
-    def nullifier_used(self, contract: str, to: str, bit: int) -> bool:
-        """Whether the holder's bit (the tier's slot base + slot) was used."""
-        (used,) = self._call(contract, "nullifierUsed(address,uint8)", ("bool",), (to, bit))
-        return bool(used)
-
-    def redemptions(self, contract: str, since: int = 0) -> list[Redemption]:
-        """All Redeemed events from block `since` on, in order."""
-        last = self._rpc.ask(lambda eth: eth.block_number)
-        found: list[Redemption] = []
-        for begin in range(since, last + 1, LOG_SPAN):
-            wanted: FilterParams = {
-                "address": Web3.to_checksum_address(contract),
-                "topics": [HexStr("0x" + redemption.REDEEMED.hex())],
-                "fromBlock": begin,
-                "toBlock": min(begin + LOG_SPAN - 1, last),
-            }
-            found += [redemption.redemption(log) for log in self._logs(wanted)]
-        return found
-
-    def minted_token_ids(self, contract: str, since: int = 0) -> set[int]:
-        """The tokens redeemed so far."""
-        return {event.token_id for event in self.redemptions(contract, since)}
-
-    # ---- acting
 
     def fund(self, address: str) -> None:
         """Fill an account on a development chain; on any other chain do nothing."""
@@ -90,7 +37,7 @@ class Chain:
 
     def deploy(self, key: str, salt: str | bytes, init_code: bytes) -> str:
         """The contract's CREATE2 address, with the contract standing there."""
-        salt = _bytes(salt) if isinstance(salt, str) else salt
+        salt = raw(salt) if isinstance(salt, str) else salt
         address = create2.create2_address(salt, init_code)
         if self.has_code(address):
             return address
@@ -111,7 +58,7 @@ class Chain:
         """The grant is open for `signer` with these leases, for good; open already with the same is done."""
         if self.grant_key(contract, grant_id) is None:
             try:
-                self.send(key, contract, _open_grant(grant_id, signer, leases))
+                self.send(key, contract, calls.open_grant(grant_id, signer, leases))
             except ChainRefused:
                 if self.grant_key(contract, grant_id) is None:
                     raise
@@ -122,11 +69,75 @@ class Chain:
         """Redeem up to 200 vouchers (JSON form), paying their price; what is skipped is told, not raised."""
         return redemption.outcome(self.send(key, contract, redemption.call_data(vouchers), redemption.price(vouchers)))
 
+    def anchor(self, key: str, contract: str, grant_id: str, root: bytes, high_seqs: Sequence[int]) -> None:
+        """The root is among the grant's checkpoints, and its tiers are covered so far; done already is done."""
+        self._done(
+            lambda: (
+                self.issued_root(contract, grant_id, root)
+                and all(self.covered(contract, grant_id, tier) >= high for tier, high in enumerate(high_seqs))
+            ),
+            lambda: self.send(key, contract, calls.anchor(grant_id, root, high_seqs)),
+        )
+
+    def close_out(
+        self,
+        key: str,
+        contract: str,
+        grant_id: str,
+        high_seqs: Sequence[int],
+        signatures: tuple[bytes, bytes],
+    ) -> None:
+        """The grant is closed and its leases end at their high seqs; closed already with the same is done.
+
+        `signatures` are the lease key's and the hub's under `acts.close_out_hash`.
+        """
+        data = calls.close_out(grant_id, high_seqs, *signatures)
+        self._done(
+            lambda: (
+                self.status(contract, grant_id) is Status.CLOSED
+                and all(self.lease_of(contract, grant_id, tier)["quota"] == high for tier, high in enumerate(high_seqs))
+            ),
+            lambda: self.send(key, contract, data),
+        )
+
+    def freeze(self, key: str, contract: str, grant_id: str) -> None:
+        """The grant is frozen (or revoked already); `key` is a holder's own."""
+        self._done(
+            lambda: self.status(contract, grant_id) in {Status.FROZEN, Status.REVOKED},
+            lambda: self.send(key, contract, calls.freeze(grant_id)),
+        )
+
+    def report_equivocation(self, key: str, contract: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> None:
+        """The grant that signed both is frozen; each is a mapping with `batch` and `signature`, as in a voucher."""
+        self._done(
+            lambda: self.status(contract, a["batch"]["grantId"]) in {Status.FROZEN, Status.REVOKED},
+            lambda: self.send(key, contract, calls.report_equivocation(a, b)),
+        )
+
+    def submit(self, key: str, contract: str, collected: Collected) -> Mapping[str, Any]:
+        """The receipt of a holders' act; each one goes through once. NotVerified while signatures are missing."""
+        return self.send(key, contract, calls.act(collected, self.holders(contract)))
+
+    def withdraw(self, key: str, contract: str, tier: int) -> None:
+        """Each creator has its part of the tier's takings."""
+        self.send(key, contract, calls.withdraw(tier))
+
     def send(self, key: str, to: str, data: bytes, value: int = 0) -> Mapping[str, Any]:
         """The receipt of a transaction that was mined and did not revert."""
         return transactions.send(self._rpc, key, Web3.to_checksum_address(to), data, value, self._stuck_s)
 
     # ---- how
+
+    @staticmethod
+    def _done(done: Callable[[], bool], act: Callable[[], object]) -> None:
+        """Do it unless it is done; a refusal is none where another process did it meanwhile."""
+        if done():
+            return
+        try:
+            act()
+        except ChainRefused:
+            if not done():
+                raise
 
     def _same_grant(self, contract: str, grant_id: str, signer: str, leases: Sequence[Mapping[str, int]]) -> None:
         held = self.grant_key(contract, grant_id)
@@ -144,32 +155,3 @@ class Chain:
             if time.monotonic() > deadline:
                 raise ChainAway(f"{self._rpc.url}: the opening of {grant_id} was not final in {FINAL_S:.0f} s")
             time.sleep(FINAL_POLL_S)
-
-    def _logs(self, wanted: FilterParams) -> Sequence[Mapping[str, Any]]:
-        return self._rpc.ask(lambda eth: eth.get_logs(wanted))
-
-    def _call(
-        self, contract: str, signature: str, returns: Sequence[str], told: Sequence[Any] = (), *, final: bool = False
-    ) -> tuple[Any, ...]:
-        types = [kind for kind in signature.partition("(")[2].rstrip(")").split(",") if kind]
-        to, data = Web3.to_checksum_address(contract), selector(signature) + encode(types, told)
-        # The development chain has one block a transaction and no reorgs.
-        block: Any = "finalized" if final and self.chain_id() != DEV_CHAIN else "latest"
-        answer = self._rpc.ask(lambda eth: eth.call({"to": to, "data": data}, block))
-        if not answer:
-            return tuple(_NOTHING[kind] for kind in returns)
-        return decode(returns, answer)
-
-
-# What a contract that isn't there (yet, at that block) answers.
-_NOTHING: dict[str, Any] = {"address": "0x" + "00" * 20, "uint64": 0, "uint256": 0, "bool": False}
-
-
-def _open_grant(grant_id: str, signer: str, leases: Sequence[Mapping[str, int]]) -> bytes:
-    openings = [tuple(lease[name] for name in LEASE_FIELDS) for lease in leases]
-    told = encode(("bytes32", "address", OPENINGS), (_bytes(grant_id), signer, openings))
-    return selector(f"openGrant(bytes32,address,{OPENINGS})") + told
-
-
-def _bytes(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))

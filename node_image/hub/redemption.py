@@ -1,4 +1,10 @@
-"""Vouchers as the contract takes them, and what the contract says of each. Pure: bytes in, bytes out."""
+"""Vouchers as the contract takes them, and what the contract says of each. Pure: bytes in, bytes out.
+
+A voucher (docs/architecture.md) may bring what the plain call doesn't carry; then the call is `redeemManyWith`:
+- `checkpoint`: {root, proof}: the batch's digest under a root that was anchored; for a frozen or revoked grant
+- `receive`: {receiver, signature}: whom its claim key names
+- `authorization`: {payer, valid_after, valid_before, signature}: ERC-3009, nonce = leaf; for an ERC-20 tier
+"""
 
 from __future__ import annotations
 
@@ -12,9 +18,14 @@ from eth_abi.abi import decode, encode
 from node_image.protocol.eip712 import keccak
 
 MAX_ITEMS = 200  # EdgedropToken.MAX_ITEMS
-SIGNED_BATCH = "((bytes32,uint64,bytes32,uint32,uint64),bytes)"
+BATCH = "(bytes32,uint64,bytes32,uint32,uint64)"
+SIGNED_BATCH = f"({BATCH},bytes)"
 ITEM = "(uint16,uint8,uint8,uint32,address,address,bytes32,bytes32[])"
+EXTRAS = (
+    "((uint16,bytes32,bytes32[])[],(uint16,address,bytes)[],(uint16,address,uint256,uint256,uint8,bytes32,bytes32)[])"
+)
 REDEEM_MANY = f"redeemMany({SIGNED_BATCH}[],{ITEM}[])"
+REDEEM_MANY_WITH = f"redeemManyWith({SIGNED_BATCH}[],{ITEM}[],{EXTRAS})"
 REDEEMED = keccak(b"Redeemed(uint256,bytes32,address)")
 SKIPPED = keccak(b"Skipped(uint256,uint8,uint256)")
 
@@ -33,6 +44,7 @@ class Reason(IntEnum):
     NULLIFIER_USED = 8
     TOKEN_TAKEN = 9
     UNPAID = 10
+    UNPROVEN = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +84,38 @@ def selector(signature: str) -> bytes:
 
 
 def call_data(vouchers: Sequence[Mapping[str, Any]]) -> bytes:
-    """One `redeemMany` for these vouchers (docs/architecture.md); a batch that several share is sent once."""
+    """One call for these vouchers; a batch that several share is sent once."""
     if not 0 < len(vouchers) <= MAX_ITEMS:
         raise ValueError(f"a call takes 1 to {MAX_ITEMS} vouchers, not {len(vouchers)}")
     batches: dict[tuple[Any, ...], int] = {}
     items = [_item(batches.setdefault(signed_batch(voucher), len(batches)), voucher) for voucher in vouchers]
-    return selector(REDEEM_MANY) + encode([f"{SIGNED_BATCH}[]", f"{ITEM}[]"], [list(batches), items])
+    types, told = [f"{SIGNED_BATCH}[]", f"{ITEM}[]"], [list(batches), items]
+    extras = _extras(vouchers, items)
+    if not any(extras):
+        return selector(REDEEM_MANY) + encode(types, told)
+    return selector(REDEEM_MANY_WITH) + encode([*types, EXTRAS], [*told, extras])
+
+
+def _extras(vouchers: Sequence[Mapping[str, Any]], items: Sequence[tuple[Any, ...]]) -> tuple[list[Any], ...]:
+    """Receives and authorizations in the items' order, as the contract wants them."""
+    proven: dict[int, tuple[Any, ...]] = {}
+    receives, authorizations = [], []
+    for at, voucher in enumerate(vouchers):
+        if told := voucher.get("checkpoint"):
+            batch = items[at][0]
+            proven.setdefault(batch, (batch, _bytes(told["root"]), [_bytes(one) for one in told["proof"]]))
+        if told := voucher.get("receive"):
+            receives.append((at, told["receiver"], _bytes(told["signature"])))
+        if told := voucher.get("authorization"):
+            rsv = _bytes(told["signature"])
+            window = (int(told["valid_after"]), int(told["valid_before"]))
+            authorizations.append((at, told["payer"], *window, rsv[64], rsv[:32], rsv[32:64]))
+    return list(proven.values()), receives, authorizations
 
 
 def price(vouchers: Sequence[Mapping[str, Any]]) -> int:
-    """What the payer sends along, in wei."""
-    return sum(int(voucher["price_wei"]) for voucher in vouchers)
+    """What the payer sends along, in wei; a voucher with a `currency` is paid in that ERC-20."""
+    return sum(int(voucher["price_wei"]) for voucher in vouchers if not voucher.get("currency"))
 
 
 def signed_batch(voucher: Mapping[str, Any]) -> tuple[Any, ...]:

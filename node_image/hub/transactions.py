@@ -45,6 +45,23 @@ ERRORS = {
         "BadTier(uint256)",
         "TooManyItems()",
         "NotRedeemed(uint8)",
+        "NotHub()",
+        "NotOwner()",
+        "Ceiling(uint256)",
+        "WrongStatus(uint8)",
+        "BadHigh(uint256)",
+        "BadRoot()",
+        "NotYet()",
+        "NotEquivocal()",
+        "BadLost(uint256)",
+        "BadHolders()",
+        "NotHolder()",
+        "Expired()",
+        "TooFewHolders()",
+        "NonceUsed(address)",
+        "BadSignature(address)",
+        "BadRoyalty()",
+        "TokenAlreadyExists()",
     )
 }
 RACE_WORDS = ("nonce too low", "underpriced", "already known", "already imported")

@@ -1,12 +1,12 @@
 """Where a contract will be before it exists (EIP-1014), and the init code that decides it. Pure: planning uses it.
 
 - `salt(drop, manifest_digest) -> bytes`
-- `constructor_init_code(artifact, *, name, symbol, base_uri, manifest_digest, owner, operator, tiers) -> bytes`
+- `constructor_init_code(artifact, *, name, symbol, base_uri, manifest_digest, roles, tiers) -> bytes`
 - `create2_address(salt, init_code) -> str`
 - `plan_address(artifact, *, drop, ...the same...) -> str`: the three in one
 
-`artifact` is contracts/build/EdgedropToken.json as bytes; `tiers` are `infra.plan.model.Tier` or
-anything of that shape.
+`artifact` is contracts/build/EdgedropToken.json as bytes; `roles` and `tiers` are `infra.plan.model.Roles` and `Tier`
+or anything of that shape.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from eth_abi.abi import encode
 
+from node_image.protocol.acts import Holder
 from node_image.protocol.eip712 import keccak
 
 # Arachnid's deterministic deployment proxy: calldata is salt | init code; the same address on every chain.
@@ -26,9 +27,8 @@ CONSTRUCTOR = (
     "string",  # symbol
     "string",  # base URI
     "bytes32",  # manifest digest
-    "address",  # owner
-    "address",  # operator
-    "(uint40,uint32,uint8,uint8,uint88,(address,uint16)[])[]",  # TierSpec[]
+    "(address,address,address,(address,bool)[3],address,uint16)",  # Roles
+    "(uint40,uint32,uint8,uint8,uint88,uint32,uint32,address,(address,uint16)[])[]",  # TierSpec[]
 )
 
 
@@ -75,8 +75,57 @@ class TierLike(Protocol):
         ...
 
     @property
+    def max_lease(self) -> int:
+        """What the operator alone may put into one lease."""
+        ...
+
+    @property
+    def operator_cap(self) -> int:
+        """What the operator alone may have in leases at a time."""
+        ...
+
+    @property
+    def currency(self) -> str:
+        """An ERC-20, or the zero address for ether."""
+        ...
+
+    @property
     def splits(self) -> Sequence[SplitLike]:
         """Who gets the takings."""
+        ...
+
+
+class RolesLike(Protocol):
+    """Who may do what."""
+
+    @property
+    def owner(self) -> str:
+        """Moves the metadata."""
+        ...
+
+    @property
+    def operator(self) -> str:
+        """Opens leases."""
+        ...
+
+    @property
+    def hub(self) -> str:
+        """Anchors checkpoints and agrees to close-outs."""
+        ...
+
+    @property
+    def holders(self) -> Sequence[Holder]:
+        """Three, ascending."""
+        ...
+
+    @property
+    def royalty_to(self) -> str:
+        """Who gets the royalty of later sales."""
+        ...
+
+    @property
+    def royalty_bps(self) -> int:
+        """Of 10,000."""
         ...
 
 
@@ -92,12 +141,11 @@ def constructor_init_code(
     symbol: str,
     base_uri: str,
     manifest_digest: str,
-    owner: str,
-    operator: str,
+    roles: RolesLike,
     tiers: Sequence[TierLike],
 ) -> bytes:
     """The compiled contract with its constructor's arguments behind it."""
-    told = (name, symbol, base_uri, _bytes(manifest_digest), owner, operator, [_tier(tier) for tier in tiers])
+    told = (name, symbol, base_uri, _bytes(manifest_digest), _roles(roles), [_tier(tier) for tier in tiers])
     return _bytes(json.loads(artifact)["bytecode"]) + encode(CONSTRUCTOR, told)
 
 
@@ -119,9 +167,15 @@ def checksummed(address: bytes) -> str:
     return "0x" + "".join(letter.upper() if mark >= "8" else letter for letter, mark in zip(plain, marks, strict=False))
 
 
-def _tier(tier: TierLike) -> tuple[int, int, int, int, int, list[tuple[str, int]]]:
+def _roles(roles: RolesLike) -> tuple[Any, ...]:
+    holders = [(holder.address, holder.kind == "erc1271") for holder in roles.holders]
+    return roles.owner, roles.operator, roles.hub, holders, roles.royalty_to, roles.royalty_bps
+
+
+def _tier(tier: TierLike) -> tuple[Any, ...]:
     splits = [(split.address, split.share_bps) for split in tier.splits]
-    return tier.first_token, tier.supply, tier.wallet_cap, tier.slot_base, tier.price_wei, splits
+    limits = (tier.max_lease, tier.operator_cap, tier.currency)
+    return tier.first_token, tier.supply, tier.wallet_cap, tier.slot_base, tier.price_wei, *limits, splits
 
 
 def _bytes(text: str) -> bytes:

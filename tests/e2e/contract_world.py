@@ -16,6 +16,7 @@ from eth_account import Account
 
 from node_image.hub.chain import Chain
 from node_image.protocol import create2, merkle
+from node_image.protocol.acts import Holder
 from node_image.protocol.create2 import checksummed
 from node_image.protocol.eip712 import Batch, Domain, Voucher, claim_hash, digest, grant_id
 from node_image.protocol.signature import address_of, to_rsv
@@ -24,6 +25,9 @@ ANVIL = Path(os.environ.get("EDGEDROP_CACHE", Path.home() / ".cache" / "edgedrop
 ARTIFACT = Path(__file__).parents[2] / "contracts" / "build" / "EdgedropToken.json"
 OPERATOR = "0x" + "a1" * 32
 RELAYER = "0x" + "a2" * 32
+HUB = "0x" + "a3" * 32
+# In the order of their addresses, as the contract wants them.
+HOLDERS = tuple(sorted(("0x" + f"e{n}" * 32 for n in range(3)), key=lambda key: int(Account.from_key(key).address, 16)))
 NODE = PrivateKey(b"\x2a" * 32)
 OTHER = PrivateKey(b"\x2b" * 32)
 PRICE = 10**15 + 7
@@ -50,11 +54,27 @@ class Tier:
     slot_base: int
     price_wei: int
     splits: tuple[Split, ...]
+    max_lease: int
+    operator_cap: int
+    currency: str = "0x" + "00" * 20
 
 
+@dataclass(frozen=True)
+class Roles:
+    """As infra.plan.model.Roles."""
+
+    owner: str
+    operator: str
+    hub: str
+    holders: tuple[Holder, ...]
+    royalty_to: str = CREATORS[0]
+    royalty_bps: int = 750
+
+
+SHARES = tuple(Split(*part) for part in zip(CREATORS, (3333, 3333, 3334), strict=True))
 TIERS = (
-    Tier(1, 1000, 2, 0, 0, (Split(CREATORS[0], 10_000),)),
-    Tier(1001, 300, 3, 2, PRICE, tuple(Split(*part) for part in zip(CREATORS, (3333, 3333, 3334), strict=True))),
+    Tier(1, 1000, 2, 0, 0, (Split(CREATORS[0], 10_000),), 400, 950),
+    Tier(1001, 300, 3, 2, PRICE, SHARES, 200, 285),
 )
 
 
@@ -144,7 +164,12 @@ class World:
         }
 
 
-def init_code() -> bytes:
+def roles() -> Roles:
+    """The test's own accounts."""
+    return Roles(account(OPERATOR), account(OPERATOR), account(HUB), tuple(Holder(account(key)) for key in HOLDERS))
+
+
+def init_code(roles: Roles, tiers: Sequence[Tier] = TIERS) -> bytes:
     """The drop's contract."""
     return create2.constructor_init_code(
         ARTIFACT.read_bytes(),
@@ -152,15 +177,14 @@ def init_code() -> bytes:
         symbol="HARBOUR",
         base_uri="edgedrop://drop/metadata/",
         manifest_digest="0x" + "33" * 32,
-        owner=account(OPERATOR),
-        operator=account(OPERATOR),
-        tiers=TIERS,
+        roles=roles,
+        tiers=tiers,
     )
 
 
 def world(url: str) -> World:
     """The contract deployed and its accounts filled."""
     chain = Chain(url, stuck_s=2)
-    for key in (OPERATOR, RELAYER):
+    for key in (OPERATOR, RELAYER, HUB, *HOLDERS):
         chain.fund(account(key))
-    return World(chain, chain.deploy(OPERATOR, create2.salt("drop", "0x" + "33" * 32), init_code()))
+    return World(chain, chain.deploy(OPERATOR, create2.salt("drop", "0x" + "33" * 32), init_code(roles())))

@@ -30,6 +30,7 @@ from tests.e2e.contract_world import (
     anvil,
     init_code,
     opening,
+    roles,
     wallet,
     world,
 )
@@ -56,8 +57,9 @@ def grant(drop: World) -> str:
 
 def test_the_contract_stands_where_planning_said_and_deploys_once(drop: World) -> None:
     salt = create2.salt("drop", "0x" + "33" * 32)
-    assert drop.contract == create2.create2_address(salt, init_code())
-    assert drop.chain.deploy(RELAYER, salt, init_code()) == drop.contract
+    code = init_code(roles())
+    assert drop.contract == create2.create2_address(salt, code)
+    assert drop.chain.deploy(RELAYER, salt, code) == drop.contract
 
 
 def test_a_grant_opens_once_and_the_same_again_is_done(drop: World, grant: str) -> None:

@@ -16,12 +16,14 @@ from eth_account import Account
 
 from infra.home import cache
 from infra.plan.contract import ARTIFACT
-from infra.plan.model import HubAddresses, Split, Tier
+from infra.plan.model import HubAddresses, Roles, Split, Tier
 from node_image.bus.config import HUB_USER, leaf_config
 from node_image.hub.chain import Chain
 from node_image.protocol import announcement, create2
+from node_image.protocol.acts import Holder
 from node_image.protocol.lease import Lease
 from node_image.signer.client import SignerClient
+from tests.accounts import HOLDERS
 from tests.drop_on_disk import FAR, Drop, make_drop, softhsm_missing
 from tests.e2e.standing import Standing, docker, wait_for
 
@@ -37,15 +39,14 @@ def contract(standing: Standing, hub: HubAddresses) -> str:
     for key in (operator, relayer):
         chain.fund(Account.from_key(key).address)
     role = Account.from_key(operator).address
-    tier = Tier(0, "print", "Print", 50, 0, 100, 0, 2, 0, None, (Split(role, 10_000),))
+    tier = Tier(0, "print", "Print", 50, 0, 100, 0, 2, 0, None, (Split(role, 10_000),), max_lease=50)
     code = create2.constructor_init_code(
         ARTIFACT.read_bytes(),
         name="Lights",
         symbol="LIGHTS",
         base_uri="",
         manifest_digest="0x" + "ab" * 32,
-        owner=role,
-        operator=role,
+        roles=Roles(role, role, role, tuple(Holder(one) for one in sorted(HOLDERS)), role, 0),
         tiers=[tier],
     )
     return chain.deploy(operator, create2.salt("lights", "0x" + "ab" * 32), code)

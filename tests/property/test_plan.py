@@ -11,8 +11,8 @@ from infra.plan.drop import plan_drop
 from infra.plan.model import DropPlan
 from infra.plan.shares import share_out
 from infra.spec import DropFile, DropSpec
+from tests.accounts import ACCOUNTS, ADDRESS
 
-ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 DIGEST = "0x" + "ab" * 32
 
 
@@ -43,7 +43,7 @@ def drops(draw: st.DrawFn) -> DropFile:
 
 def planned(file: DropFile) -> DropPlan:
     """Its plan."""
-    return plan_drop(file, stack="d", slot=20, owner=ADDRESS, operator=ADDRESS, manifest_digest=DIGEST)
+    return plan_drop(file, stack="d", slot=20, accounts=ACCOUNTS, manifest_digest=DIGEST)
 
 
 @settings(max_examples=120, deadline=None)

@@ -11,16 +11,13 @@ from infra.ops.agreement import GrantSaid, LedgerSaid, NodeSaid, Seen, compare
 from infra.ops.drops import open_drop
 from infra.plan import plan_drop
 from infra.plan.model import DropPlan
-
-ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+from tests.accounts import ACCOUNTS
 
 
 @pytest.fixture(scope="module")
 def plan() -> DropPlan:
     _, file = open_drop("harbour-lights")
-    return plan_drop(
-        file, stack="harbour-lights", slot=20, owner=ADDRESS, operator=ADDRESS, manifest_digest="0x" + "ab" * 32
-    )
+    return plan_drop(file, stack="harbour-lights", slot=20, accounts=ACCOUNTS, manifest_digest="0x" + "ab" * 32)
 
 
 def in_order(plan: DropPlan) -> Seen:

@@ -14,8 +14,8 @@ from infra.ops.drops import open_drop
 from infra.plan import plan_drop
 from infra.plan.model import HubAddresses
 from node_image.hub.chain import ChainFault
+from tests.accounts import ACCOUNTS
 
-ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 NOWHERE = HubAddresses(20, *("127.0.0.1" for _ in fields(HubAddresses)[1:]))
 LEDGER = {
     "drop": "harbour-lights",
@@ -67,7 +67,7 @@ def test_a_mint_whose_signer_is_away() -> None:
 
 def test_who_is_silent_is_named_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     _, file = open_drop("harbour-lights")
-    plan = plan_drop(file, stack="x", slot=20, owner=ADDRESS, operator=ADDRESS, manifest_digest="0x" + "ab" * 32)
+    plan = plan_drop(file, stack="x", slot=20, accounts=ACCOUNTS, manifest_digest="0x" + "ab" * 32)
 
     def refuse(fault: Exception) -> Callable[..., Any]:
         def asked(*_: object) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -15,8 +16,8 @@ from infra.plan.model import DropPlan
 from infra.plan.shares import share_out
 from infra.spec import DropFile, read_drop
 from node_image.protocol import facts as facts_document
+from tests.accounts import ACCOUNTS, ADDRESS
 
-ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 OTHER = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
 DIGEST = "0x" + "ab" * 32
 DROPS = ROOT / "inventory" / "drops"
@@ -24,7 +25,7 @@ DROPS = ROOT / "inventory" / "drops"
 
 def planned(file: DropFile, *, operator: str = ADDRESS, digest: str = DIGEST, stack: str = "lights-7") -> DropPlan:
     """Its plan in slot 20."""
-    return plan_drop(file, stack=stack, slot=20, owner=ADDRESS, operator=operator, manifest_digest=digest)
+    return plan_drop(file, stack=stack, slot=20, accounts=replace(ACCOUNTS, operator=operator), manifest_digest=digest)
 
 
 @pytest.fixture(scope="module")

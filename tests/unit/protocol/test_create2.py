@@ -6,12 +6,15 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from node_image.hub.redemption import MAX_ITEMS, REDEEM_MANY, Reason, selector
+from node_image.hub.reading import Status
+from node_image.hub.redemption import MAX_ITEMS, REDEEM_MANY, REDEEM_MANY_WITH, Reason, selector
 from node_image.hub.transactions import ERRORS
 from node_image.protocol import create2
+from node_image.protocol.acts import Holder
 from node_image.protocol.eip712 import keccak
 
 ROOT = Path(__file__).parents[3]
@@ -33,9 +36,22 @@ class Tier:
     slot_base: int = 0
     price_wei: int = 0
     splits: tuple[Split, ...] = (Split("0x" + "77" * 20, 10_000),)
+    max_lease: int = 20
+    operator_cap: int = 38
+    currency: str = "0x" + "00" * 20
 
 
-def plan(tier: Tier, drop: str = "harbour-lights") -> str:
+@dataclass(frozen=True)
+class Roles:
+    owner: str = "0x" + "88" * 20
+    operator: str = "0x" + "99" * 20
+    hub: str = "0x" + "aa" * 20
+    holders: tuple[Holder, ...] = tuple(Holder("0x" + f"b{n}" * 20) for n in range(3))
+    royalty_to: str = "0x" + "77" * 20
+    royalty_bps: int = 500
+
+
+def plan(tier: Tier, drop: str = "harbour-lights", roles: Roles = Roles()) -> str:
     return create2.plan_address(
         ARTIFACT,
         drop=drop,
@@ -43,8 +59,7 @@ def plan(tier: Tier, drop: str = "harbour-lights") -> str:
         name="Harbour Lights",
         symbol="HARBOUR",
         base_uri="",
-        owner="0x" + "88" * 20,
-        operator="0x" + "99" * 20,
+        roles=roles,
         tiers=[tier],
     )
 
@@ -69,17 +84,41 @@ def test_another_price_share_or_drop_is_another_contract() -> None:
     assert plan(Tier()) == plan(Tier())
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"owner": "0x" + "11" * 20},
+        {"operator": "0x" + "11" * 20},
+        {"hub": "0x" + "11" * 20},
+        {"holders": (*Roles().holders[:2], Holder("0x" + "bc" * 20))},
+        {"holders": (*Roles().holders[:2], Holder("0x" + "b2" * 20, "erc1271"))},
+        {"royalty_to": "0x" + "11" * 20},
+        {"royalty_bps": 501},
+    ],
+    ids=["owner", "operator", "hub", "holder", "kind", "royalty", "share"],
+)
+def test_another_role_is_another_contract(changed: dict[str, Any]) -> None:
+    assert plan(Tier(), roles=replace(Roles(), **changed)) != plan(Tier())
+
+
+@pytest.mark.parametrize("changed", [{"max_lease": 21}, {"operator_cap": 37}, {"currency": "0x" + "11" * 20}])
+def test_another_ceiling_or_currency_is_another_contract(changed: dict[str, Any]) -> None:
+    assert plan(replace(Tier(), **changed)) != plan(Tier())
+
+
 def test_the_client_names_calls_and_errors_as_the_contract_does() -> None:
-    assert selector(REDEEM_MANY) in {selector(_signature(entry)) for entry in ABI if entry["type"] == "function"}
+    functions = {selector(_signature(entry)) for entry in ABI if entry["type"] == "function"}
+    assert {selector(REDEEM_MANY), selector(REDEEM_MANY_WITH)} <= functions
     ours = set(ERRORS.values())
     assert ours <= {entry["name"] for entry in ABI if entry["type"] == "error"}
     assert {keccak(_signature(entry).encode())[:4] for entry in ABI if entry["type"] == "error"} >= set(ERRORS)
 
 
-def test_the_reasons_are_the_contracts() -> None:
+def test_reasons_and_statuses_are_the_contracts() -> None:
     source = (ROOT / "contracts" / "src" / "Types.sol").read_text()
-    names = source.partition("enum Reason {")[2].partition("}")[0].split(",")
-    assert [name.strip().lower() for name in names] == [reason.name.replace("_", "").lower() for reason in Reason]
+    for name, ours in (("Reason", Reason), ("Status", Status)):
+        names = source.partition(f"enum {name} {{")[2].partition("}")[0].split(",")
+        assert [one.strip().lower() for one in names] == [one.name.replace("_", "").lower() for one in ours]
     assert f"MAX_ITEMS = {MAX_ITEMS}" in (ROOT / "contracts" / "src" / "EdgedropToken.sol").read_text()
 
 

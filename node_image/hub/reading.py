@@ -1,0 +1,161 @@
+"""What the chain says of a drop's contract; nothing here changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import Any
+
+from eth_abi.abi import decode, encode
+from eth_typing import HexStr
+from web3 import Web3
+from web3.types import FilterParams
+
+from node_image.hub import redemption
+from node_image.hub.calls import raw
+from node_image.hub.redemption import Redemption, selector
+from node_image.hub.transactions import ANSWER_S, Rpc
+from node_image.protocol.acts import HOLDERS, Holder
+
+DEV_CHAIN = 31337
+LOG_SPAN = 5000  # blocks a node answers logs of at once
+
+
+class Status(IntEnum):
+    """What a grant may still do (contracts/src/Types.sol)."""
+
+    NONE = 0
+    OPEN = 1
+    FROZEN = 2
+    REVOKED = 3
+    CLOSED = 4
+
+
+class Reader:
+    """A client of one JSON-RPC node. Hashes and addresses are 0x hex, amounts wei."""
+
+    def __init__(self, rpc_url: str, *, answer_s: float = ANSWER_S) -> None:
+        self._rpc = Rpc(rpc_url, answer_s)
+
+    def chain_id(self) -> int:
+        """The chain's EIP-155 id."""
+        return self._rpc.ask(lambda eth: eth.chain_id)
+
+    def has_code(self, address: str) -> bool:
+        """Whether a contract stands there."""
+        return bool(self._rpc.ask(lambda eth: eth.get_code(Web3.to_checksum_address(address))))
+
+    def balance(self, address: str) -> int:
+        """In wei."""
+        return self._rpc.ask(lambda eth: eth.get_balance(Web3.to_checksum_address(address)))
+
+    def block(self) -> tuple[int, int]:
+        """The latest block's number and time in Unix seconds."""
+        latest = self._rpc.ask(lambda eth: eth.get_block("latest"))
+        return latest["number"], latest["timestamp"]
+
+    def grant_key(self, contract: str, grant_id: str, *, final: bool = False) -> str | None:
+        """The grant's signing key, None when it is not open (or, with `final`, not yet for good)."""
+        (key,) = self._call(contract, "grantKey(bytes32)", ("address",), (raw(grant_id),), final=final)
+        return None if int(key, 16) == 0 else Web3.to_checksum_address(key)
+
+    def status(self, contract: str, grant_id: str, *, final: bool = False) -> Status:
+        """What the grant may still do."""
+        told = self._call(contract, "grantOf(bytes32)", ("address", "uint64"), (raw(grant_id),), final=final)
+        return Status(told[1])
+
+    def lease_of(self, contract: str, grant_id: str, tier: int) -> dict[str, int]:
+        """The grant's lease in a tier; quota 0 when there is none."""
+        told = self._call(contract, "leaseOf(bytes32,uint8)", ("uint64",) * 4, (raw(grant_id), tier))
+        return dict(zip(("start", "quota", "not_before", "redeem_by"), told, strict=True))
+
+    def covered(self, contract: str, grant_id: str, tier: int) -> int:
+        """Every seq of the grant's tier below it is under an anchored checkpoint."""
+        (high,) = self._call(contract, "coveredOf(bytes32,uint8)", ("uint64",), (raw(grant_id), tier))
+        return int(high)
+
+    def issued_root(self, contract: str, grant_id: str, root: bytes, *, final: bool = False) -> bool:
+        """Whether the root is among the grant's anchored ones."""
+        told = (raw(grant_id), root)
+        (there,) = self._call(contract, "issuedRoot(bytes32,bytes32)", ("bool",), told, final=final)
+        return bool(there)
+
+    def is_leased(self, contract: str, tier: int, token_id: int) -> bool:
+        """Whether the token is in some lease's range."""
+        (leased,) = self._call(contract, "isLeased(uint8,uint256)", ("bool",), (tier, token_id))
+        return bool(leased)
+
+    def operator_leased(self, contract: str, tier: int) -> int:
+        """Tokens of the tier in leases that the operator opened by itself."""
+        (count,) = self._call(contract, "operatorLeased(uint256)", ("uint256",), (tier,))
+        return int(count)
+
+    def holders(self, contract: str) -> tuple[Holder, ...]:
+        """The three, in the contract's order."""
+        found = []
+        for number in range(HOLDERS):
+            address, contractual = self._call(contract, "holderOf(uint256)", ("address", "bool"), (number,))
+            found.append(Holder(Web3.to_checksum_address(address), "erc1271" if contractual else "ecdsa"))
+        return tuple(found)
+
+    def nonce_used(self, contract: str, holder: str, nonce: int) -> bool:
+        """Whether the holder signed an act that was done with this nonce."""
+        (used,) = self._call(contract, "nonceUsed(address,uint256)", ("bool",), (holder, nonce))
+        return bool(used)
+
+    def nullifier_used(self, contract: str, to: str, bit: int) -> bool:
+        """Whether the holder's bit (the tier's slot base + slot) was used."""
+        (used,) = self._call(contract, "nullifierUsed(address,uint8)", ("bool",), (to, bit))
+        return bool(used)
+
+    def claim_key_used(self, contract: str, claim_key: str) -> bool:
+        """Whether a voucher for this claim key was redeemed."""
+        (used,) = self._call(contract, "claimKeyUsed(address)", ("bool",), (claim_key,))
+        return bool(used)
+
+    def takings(self, contract: str, tier: int) -> int:
+        """What the tier took so far, in its currency's smallest unit."""
+        (total,) = self._call(contract, "takings(uint256)", ("uint256",), (tier,))
+        return int(total)
+
+    def owner_of(self, contract: str, token_id: int) -> str:
+        """Who holds the token; ChainRefused where there is none."""
+        (owner,) = self._call(contract, "ownerOf(uint256)", ("address",), (token_id,))
+        return Web3.to_checksum_address(owner)
+
+    def redemptions(self, contract: str, since: int = 0) -> list[Redemption]:
+        """All Redeemed events from block `since` on, in order."""
+        last = self._rpc.ask(lambda eth: eth.block_number)
+        found: list[Redemption] = []
+        for begin in range(since, last + 1, LOG_SPAN):
+            wanted: FilterParams = {
+                "address": Web3.to_checksum_address(contract),
+                "topics": [HexStr("0x" + redemption.REDEEMED.hex())],
+                "fromBlock": begin,
+                "toBlock": min(begin + LOG_SPAN - 1, last),
+            }
+            found += [redemption.redemption(log) for log in self._logs(wanted)]
+        return found
+
+    def minted_token_ids(self, contract: str, since: int = 0) -> set[int]:
+        """The tokens redeemed so far."""
+        return {event.token_id for event in self.redemptions(contract, since)}
+
+    def _logs(self, wanted: FilterParams) -> Sequence[Mapping[str, Any]]:
+        return self._rpc.ask(lambda eth: eth.get_logs(wanted))
+
+    def _call(
+        self, contract: str, signature: str, returns: Sequence[str], told: Sequence[Any] = (), *, final: bool = False
+    ) -> tuple[Any, ...]:
+        types = [kind for kind in signature.partition("(")[2].rstrip(")").split(",") if kind]
+        to, data = Web3.to_checksum_address(contract), selector(signature) + encode(types, told)
+        # The development chain has one block a transaction and no reorgs.
+        block: Any = "finalized" if final and self.chain_id() != DEV_CHAIN else "latest"
+        answer = self._rpc.ask(lambda eth: eth.call({"to": to, "data": data}, block))
+        if not answer:
+            return tuple(_NOTHING[kind] for kind in returns)
+        return decode(returns, answer)
+
+
+# What a contract that isn't there (yet, at that block) answers.
+_NOTHING: dict[str, Any] = {"address": "0x" + "00" * 20, "uint64": 0, "uint256": 0, "bool": False}
