@@ -10,6 +10,7 @@ import {
     Authorization,
     Batch,
     Extras,
+    Grant,
     Item,
     Lease,
     Proven,
@@ -22,6 +23,10 @@ import {
     Tier,
     TierSpec
 } from "./Types.sol";
+
+interface IERC20 {
+    function transfer(address to, uint256 amount) external returns (bool);
+}
 
 /// ERC-3009: only the payee can use such an authorisation, so nobody can spend it without redeeming.
 interface IERC3009 {
@@ -152,7 +157,7 @@ contract EdgedropToken is Grants {
         Authorization memory none;
         uint256 left = msg.value;
         for (uint256 i; i < items.length; ++i) {
-            left -= _redeemAt(batches, judged, items, i, left, address(0), none);
+            left -= _redeemAt(batches, judged, items[i], i, left, address(0), none);
         }
         _refund(left);
     }
@@ -179,7 +184,7 @@ contract EdgedropToken is Grants {
             if (a < extras.authorizations.length && extras.authorizations[a].item == i) {
                 auth = extras.authorizations[a++];
             }
-            left -= _redeemAt(batches, judged, items, i, left, receiver, auth);
+            left -= _redeemAt(batches, judged, items[i], i, left, receiver, auth);
         }
         _refund(left);
     }
@@ -198,9 +203,11 @@ contract EdgedropToken is Grants {
     }
 
     function _judge(SignedBatch calldata signed) private view returns (Reason) {
-        if (!_byGrant(signed.batch.grantId, _batchDigest(signed.batch), signed.signature)) return Reason.BadBatch;
-        Status status = _grants[signed.batch.grantId].status;
-        return status == Status.Open || status == Status.Closed ? Reason.None : Reason.Unproven;
+        Batch calldata batch = signed.batch;
+        Grant storage grant = _grants[batch.grantId];
+        (address key, Status status) = (grant.key, grant.status); // one word
+        if (!_by(key, _batchDigest(batch), signed.signature)) return Reason.BadBatch;
+        return status == Status.Frozen || status == Status.Revoked ? Reason.Unproven : Reason.None;
     }
 
     /// A batch of a frozen or revoked grant is good where a checkpoint holds it; when it was issued is its signer's word.
@@ -231,13 +238,12 @@ contract EdgedropToken is Grants {
     function _redeemAt(
         SignedBatch[] calldata batches,
         Reason[] memory judged,
-        Item[] calldata items,
+        Item calldata item,
         uint256 i,
         uint256 left,
         address receiver,
         Authorization memory auth
     ) private returns (uint256 spent) {
-        Item calldata item = items[i];
         Reason reason = Reason.BadBatch;
         uint256 id;
         if (item.batch < batches.length) {
@@ -258,20 +264,21 @@ contract EdgedropToken is Grants {
         Lease memory lease = _leases[batch.grantId][item.tier];
         if (item.seq >= lease.quota) return (Reason.NoLease, 0, 0);
         id = uint256(lease.start) + item.seq;
+        address claimKey = item.claimKey;
         // Exactly one of both names who gains.
-        if (item.claimKey == address(0)) receiver = item.to;
+        if (claimKey == address(0)) receiver = item.to;
         else if (item.to != address(0)) receiver = address(0);
         bytes32 leaf = _leaf(item, batch.grantId);
         reason = _check(item, batch.root, leaf, judged, lease, receiver);
         if (reason != Reason.None) return (reason, id, 0);
         uint256 used;
-        (reason, used) = _free(item, lease, id);
+        (reason, used) = _free(item.slot, lease, id, receiver, claimKey);
         if (reason == Reason.None && lease.priceWei != 0) {
             (reason, spent) = _charge(item.tier, lease.priceWei, funds, leaf, auth);
         }
         if (reason != Reason.None) return (reason, id, 0);
-        if (item.claimKey == address(0)) _setAux(receiver, uint224(used));
-        else claimKeyUsed[item.claimKey] = true;
+        if (claimKey == address(0)) _setAux(receiver, uint224(used));
+        else claimKeyUsed[claimKey] = true;
         _mint(receiver, id);
         emit Redeemed(id, batch.grantId, receiver);
     }
@@ -301,18 +308,18 @@ contract EdgedropToken is Grants {
     }
 
     /// What the chain must still have free; `used` is what the holder's bits become.
-    function _free(Item calldata item, Lease memory lease, uint256 id)
+    function _free(uint256 slot, Lease memory lease, uint256 id, address receiver, address claimKey)
         private
         view
         returns (Reason reason, uint256 used)
     {
-        if (item.slot >= lease.walletCap) return (Reason.BadSlot, 0);
-        if (item.claimKey == address(0)) {
-            uint256 bit = 1 << (uint256(lease.slotBase) + item.slot); // below 224: the constructor saw to it
-            used = _getAux(item.to);
+        if (slot >= lease.walletCap) return (Reason.BadSlot, 0);
+        if (claimKey == address(0)) {
+            uint256 bit = 1 << (lease.slotBase + slot); // below 224: the constructor saw to it
+            used = _getAux(receiver);
             if (used & bit != 0) return (Reason.NullifierUsed, 0);
             used |= bit;
-        } else if (claimKeyUsed[item.claimKey]) {
+        } else if (claimKeyUsed[claimKey]) {
             return (Reason.NullifierUsed, 0);
         }
         if (_exists(id)) return (Reason.TokenTaken, 0);
@@ -397,17 +404,9 @@ contract EdgedropToken is Grants {
         if (currency == address(0)) {
             return SafeTransferLib.trySafeTransferETH(to, amount, SafeTransferLib.GAS_STIPEND_NO_GRIEF);
         }
-        try this.pay(currency, to, amount) {
-            return true;
-        } catch {
-            return false;
-        }
-    }
-
-    /// @notice Only for this contract itself: sends a creator's part, or reverts.
-    function pay(address currency, address to, uint256 amount) external {
-        if (msg.sender != address(this)) revert NotSelf();
-        SafeTransferLib.safeTransfer(currency, to, amount);
+        (bool done, bytes memory told) = currency.call(abi.encodeCall(IERC20.transfer, (to, amount)));
+        // Some tokens say nothing; a token that isn't there says nothing either.
+        return done && (told.length == 0 ? currency.code.length != 0 : abi.decode(told, (bool)));
     }
 
     // ---- metadata and royalty

@@ -178,8 +178,8 @@ abstract contract Grants is ERC721, Holders {
         if (highSeqs.length != _tiers.length) revert BadHigh(highSeqs.length);
         bytes32 hashed = keccak256(abi.encode(CLOSE_OUT_TYPE, grantId, keccak256(abi.encodePacked(highSeqs))));
         bytes32 digest = _hashTypedData(hashed);
-        if (_signer(digest, nodeSig) != grant.key) revert BadSignature(grant.key);
-        if (hub == address(0) || _signer(digest, hubSig) != hub) revert BadSignature(hub);
+        if (!_by(grant.key, digest, nodeSig)) revert BadSignature(grant.key);
+        if (!_by(hub, digest, hubSig)) revert BadSignature(hub);
         for (uint256 t; t < highSeqs.length; ++t) {
             uint32 high = highSeqs[t];
             uint32 quota = _leases[grantId][t].quota;
@@ -221,7 +221,7 @@ abstract contract Grants is ERC721, Holders {
 
     /// @notice The same, sent by anyone with a holder's signature under Freeze.
     function freezeByHolder(bytes32 grantId, Act calldata act) external {
-        _authorize(keccak256(abi.encode(FREEZE_TYPE, grantId, act.nonce, act.deadline)), act, 1);
+        _authorizeSimple(FREEZE_TYPE, grantId, act, 1);
         _freeze(grantId);
     }
 
@@ -232,14 +232,15 @@ abstract contract Grants is ERC721, Holders {
         bytes32 first = _batchDigest(a);
         bytes32 second = _batchDigest(b);
         if (a.grantId != b.grantId || a.batchSeq != b.batchSeq || first == second) revert NotEquivocal();
-        if (!_byGrant(a.grantId, first, sigA) || !_byGrant(a.grantId, second, sigB)) revert NotEquivocal();
+        address key = _grants[a.grantId].key;
+        if (!_by(key, first, sigA) || !_by(key, second, sigB)) revert NotEquivocal();
         emit Equivocated(a.grantId, a.batchSeq);
         _freeze(a.grantId);
     }
 
     /// @notice For good: from now on only what is proven redeems. Two holders sign Revoke.
     function revoke(bytes32 grantId, Act calldata act) external {
-        _authorize(keccak256(abi.encode(REVOKE_TYPE, grantId, act.nonce, act.deadline)), act, TWO);
+        _authorizeSimple(REVOKE_TYPE, grantId, act, TWO);
         Status status = _grants[grantId].status;
         if (status == Status.None || status == Status.Revoked) revert WrongStatus(status);
         _set(grantId, Status.Revoked);
@@ -247,7 +248,7 @@ abstract contract Grants is ERC721, Holders {
 
     /// @notice Back to what it was, open or closed. Two holders sign Unfreeze.
     function unfreeze(bytes32 grantId, Act calldata act) external {
-        _authorize(keccak256(abi.encode(UNFREEZE_TYPE, grantId, act.nonce, act.deadline)), act, TWO);
+        _authorizeSimple(UNFREEZE_TYPE, grantId, act, TWO);
         Grant memory grant = _grants[grantId];
         if (grant.status != Status.Frozen) revert WrongStatus(grant.status);
         _set(grantId, grant.closed ? Status.Closed : Status.Open);
@@ -306,6 +307,11 @@ abstract contract Grants is ERC721, Holders {
         }
     }
 
+    /// An act that names the grant alone.
+    function _authorizeSimple(bytes32 type_, bytes32 grantId, Act calldata act, uint256 needed) private {
+        _authorize(keccak256(abi.encode(type_, grantId, act.nonce, act.deadline)), act, needed);
+    }
+
     function _freeze(bytes32 grantId) private {
         Status status = _grants[grantId].status;
         if (status != Status.Open && status != Status.Closed) revert WrongStatus(status);
@@ -323,10 +329,9 @@ abstract contract Grants is ERC721, Holders {
         return _hashTypedData(keccak256(abi.encode(BATCH_TYPE, b.grantId, b.batchSeq, b.root, b.count, b.issuedAt)));
     }
 
-    /// Whether the grant's key, which is not zero, signed the digest.
-    function _byGrant(bytes32 grantId, bytes32 digest, bytes calldata sig) internal view returns (bool) {
-        address signer = _signer(digest, sig);
-        return signer != address(0) && signer == _grants[grantId].key;
+    /// Whether the key, which must not be zero, signed the digest.
+    function _by(address key, bytes32 digest, bytes calldata sig) internal pure returns (bool) {
+        return key != address(0) && key == _signer(digest, sig);
     }
 
     // ---- what anyone may ask

@@ -30,7 +30,7 @@ from tests.e2e.contract_world import (
     anvil,
     init_code,
     opening,
-    roles,
+    own_roles,
     wallet,
     world,
 )
@@ -57,7 +57,7 @@ def grant(drop: World) -> str:
 
 def test_the_contract_stands_where_planning_said_and_deploys_once(drop: World) -> None:
     salt = create2.salt("drop", "0x" + "33" * 32)
-    code = init_code(roles())
+    code = init_code(own_roles())
     assert drop.contract == create2.create2_address(salt, code)
     assert drop.chain.deploy(RELAYER, salt, code) == drop.contract
 

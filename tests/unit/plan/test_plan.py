@@ -15,8 +15,9 @@ from infra.plan.leases import fallback_of
 from infra.plan.model import DropPlan
 from infra.plan.shares import share_out
 from infra.spec import DropFile, read_drop
+from infra.spec.drop import HolderSpec, RoyaltySpec
 from node_image.protocol import facts as facts_document
-from tests.accounts import ACCOUNTS, ADDRESS
+from tests.accounts import ACCOUNTS, ADDRESS, HOLDERS
 
 OTHER = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
 DIGEST = "0x" + "ab" * 32
@@ -76,6 +77,28 @@ def test_the_stacks_name_is_in_no_identity(file: DropFile, plan: DropPlan) -> No
 def test_another_role_or_manifest_is_another_contract(file: DropFile, plan: DropPlan) -> None:
     addresses = {plan.contract.address, planned(file, operator=OTHER).contract.address}
     assert len(addresses | {planned(file, digest="0x" + "cd" * 32).contract.address}) == 3
+
+
+def test_the_operators_ceilings_are_the_largest_lease_and_all_but_the_fallback(plan: DropPlan) -> None:
+    assert [(tier.max_lease, tier.operator_cap) for tier in plan.tiers] == [(11, 38), (5, 15), (2, 7)]
+    for tier in plan.tiers:
+        assert tier.max_lease == max(len(held) for held in ranges(plan, tier.tier).values())
+
+
+def test_the_drop_files_holders_are_the_contracts_in_order_of_address(file: DropFile, plan: DropPlan) -> None:
+    assert [holder.address for holder in plan.contract.roles.holders] == sorted(HOLDERS, key=lambda one: int(one, 16))
+    assert {holder.kind for holder in plan.contract.roles.holders} == {"ecdsa"}
+    named = (HolderSpec(address=OTHER, kind="erc1271"), HolderSpec(address=ADDRESS), HolderSpec(address=HOLDERS[0]))
+    royalty = RoyaltySpec(address=OTHER, share_percent=7)
+    other = file.model_copy(update={"spec": file.spec.model_copy(update={"holders": named, "royalty": royalty})})
+    roles = planned(other).contract.roles
+    assert [(one.address, one.kind) for one in roles.holders] == [
+        (HOLDERS[0], "ecdsa"),
+        (OTHER, "erc1271"),
+        (ADDRESS, "ecdsa"),
+    ]
+    assert (roles.royalty_to, roles.royalty_bps) == (OTHER, 700)
+    assert planned(other).contract.address != plan.contract.address
 
 
 def test_a_geography_added_last_moves_no_name_address_or_grant(file: DropFile, plan: DropPlan) -> None:

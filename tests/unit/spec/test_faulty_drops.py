@@ -15,6 +15,22 @@ from infra.spec import read_drop
 DROPS = ROOT / "inventory" / "drops"
 GOOD = (DROPS / "harbour-lights.yaml").read_text()
 
+ONE = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+TWO = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
+THREE = "0x90F79bf6EB2c4f870365E785982E1f101E93b906"
+ZERO = "0x" + "00" * 20
+
+
+def holders(*addresses: str) -> str:
+    """Named before the leases."""
+    return "holders:\n" + "".join(f'  - {{address: "{address}"}}\n' for address in addresses) + "leases:\n"
+
+
+def royalty(to: str, percent: int) -> str:
+    """Named before the leases."""
+    return f'royalty: {{address: "{to}", share_percent: {percent}}}\nleases:\n'
+
+
 # name: (what stands there, what somebody wrote instead, dotted path with line, part of the sentence)
 FAULTS = {
     "unknown-key": ("symbol: HARBOUR", "symbol: HARBOUR\ncolour: blue", "colour (line 5)", "no such key"),
@@ -104,6 +120,31 @@ FAULTS = {
     ),
     "tier-name-twice": ("name: shirt", "name: print", "tiers[1].name (line 25)", "stands twice"),
     "caps-over-224": ("wallet_cap: 2", "wallet_cap: 223", "tiers (line 15)", "224 bits"),
+    "holders-missing-on-a-real-chain": ("chain_id: 31337", "chain_id: 1", "holders (line 1)", "are missing"),
+    "holders-two": ("leases:\n", holders(ONE, TWO), "holders (line 41)", "are 2; a drop has 3"),
+    "holder-twice": ("leases:\n", holders(ONE, TWO, ONE), "holders[2].address (line 44)", "stands twice"),
+    "holder-zero": ("leases:\n", holders(ONE, TWO, ZERO), "holders[2].address (line 44)", "zero address"),
+    "holder-bad-checksum": (
+        "leases:\n",
+        holders(ONE, TWO, TWO.replace("C", "c")),
+        "holders[2].address (line 44)",
+        "checksum",
+    ),
+    "holder-of-no-kind": (
+        "leases:\n",
+        holders(ONE, TWO, f'{THREE}", kind: "trezor'),
+        "holders[2].kind (line 44)",
+        "'ecdsa' or 'erc1271'",
+    ),
+    "holder-with-another-key": (
+        "leases:\n",
+        holders(ONE, TWO, f'{THREE}", colour: "red'),
+        "holders[2].colour (line 44)",
+        "no such key",
+    ),
+    "royalty-to-nobody": ("leases:\n", royalty(ZERO, 5), "royalty.address (line 41)", "zero address"),
+    "royalty-over-half": ("leases:\n", royalty(ONE, 51), "royalty.share_percent (line 41)", "less than or equal"),
+    "royalty-of-nothing": ("leases:\n", royalty(ONE, 0), "royalty.share_percent (line 41)", "greater than or equal"),
     "geography-name-twice": ("name: mole", "name: quay", "geographies[1].name (line 52)", "stands twice"),
     "shares-not-100": (
         "    share_percent: 50\n    appliances: 1\n    spares: 1\n  - name: mole",
