@@ -210,10 +210,10 @@ class World:
         return [told.get(item, Reason.NONE) for item in range(len(vouchers))]
 
     def keyed(
-        self, grant: str, asked: Sequence[tuple[int, int, PrivateKey]], batch_seq: int = 0
+        self, grant: str, asked: Sequence[tuple[int, int, PrivateKey]], batch_seq: int = 0, key: PrivateKey = NODE
     ) -> list[dict[str, Any]]:
         """One batch over (tier, seq, claim key), signed."""
-        return self.vouchers(grant, [(tier, seq, address(key), -1) for tier, seq, key in asked], batch_seq=batch_seq)
+        return self.vouchers(grant, [(tier, seq, address(own), -1) for tier, seq, own in asked], key, batch_seq)
 
     def receive(self, voucher: dict[str, Any], key: PrivateKey, receiver: str) -> dict[str, Any]:
         """The voucher with its claim key's word."""
@@ -292,25 +292,25 @@ def own_roles() -> Roles:
     return Roles(account(OPERATOR), account(OPERATOR), account(HUB), tuple(Holder(account(key)) for key in HOLDERS))
 
 
-def init_code(roles: Roles, tiers: Sequence[Tier] = TIERS) -> bytes:
+def init_code(roles: Roles, artifact: bytes | None = None) -> bytes:
     """The drop's contract."""
     return create2.constructor_init_code(
-        ARTIFACT.read_bytes(),
+        artifact or ARTIFACT.read_bytes(),
         name="Harbour Lights",
         symbol="HARBOUR",
         base_uri="edgedrop://drop/metadata/",
         manifest_digest="0x" + "33" * 32,
         roles=roles,
-        tiers=tiers,
+        tiers=TIERS,
     )
 
 
-def world(url: str, roles: Roles | None = None) -> World:
+def world(url: str, roles: Roles | None = None, artifact: bytes | None = None) -> World:
     """The contract and what it meets deployed, and its accounts filled."""
     chain = Chain(url, stuck_s=2)
     for key in (OPERATOR, RELAYER, HUB, *HOLDERS):
         chain.fund(account(key))
     for told in OTHERS.values():
         chain.deploy(OPERATOR, SALT, bytes.fromhex(told["bytecode"][2:]))
-    code = init_code(roles or own_roles())
+    code = init_code(roles or own_roles(), artifact)
     return World(chain, chain.deploy(OPERATOR, create2.salt("drop", "0x" + "33" * 32), code))
