@@ -42,6 +42,8 @@ class Follower:
         found = [frame for _, frame in decode(data, head=self.heads[first], seq=first)]
         if sum(len(frame.raw) for frame in found) != len(data):
             raise ProtocolError("the message ends in half a frame")
+        if any(frame.head != self.heads[frame.seq + 1] for frame in found if frame.seq < self.state.journal_seq):
+            raise ProtocolError("two chains from one head: the message repeats frames that are not those we hold")
         new = tuple(frame for frame in found if frame.seq >= self.state.journal_seq)
         for frame in new:
             self._apply(frame)

@@ -104,6 +104,16 @@ def test_a_fork_is_refused() -> None:
         follower.take(2, b"".join(other[2:]))
 
 
+def test_a_fork_that_repeats_what_came_before_is_refused_too() -> None:
+    """It begins at a head we know and is whole in itself; but its second frame is not the one that we hold."""
+    follower = Follower(GRANT)
+    raw = frames()
+    follower.take(0, b"".join(raw[:3]))
+    forked = frames(lease={"redeem_by": 2**39})
+    with pytest.raises(ProtocolError, match="two chains"):
+        follower.take(1, b"".join(forked[1:]))
+
+
 def test_half_a_frame_is_refused() -> None:
     with pytest.raises(ProtocolError, match="half a frame"):
         Follower(GRANT).take(0, frames()[0][:-1])
