@@ -13,12 +13,13 @@ from web3.types import FilterParams
 
 from node_image.hub import redemption
 from node_image.hub.calls import raw
-from node_image.hub.redemption import Redemption, selector
+from node_image.hub.redemption import Place, Redemption, selector
 from node_image.hub.transactions import ANSWER_S, Rpc
 from node_image.protocol.acts import HOLDERS, Holder
 
 DEV_CHAIN = 31337
 LOG_SPAN = 5000  # blocks a node answers logs of at once
+ANCHOR_SPANS = 10
 
 
 class Status(IntEnum):
@@ -80,6 +81,23 @@ class Reader:
         (there,) = self._call(contract, "issuedRoot(bytes32,bytes32)", ("bool",), told, final=final)
         return bool(there)
 
+    def anchored(self, contract: str, grant_id: str, root: bytes) -> Place | None:
+        """Where the root was added last, looked for in the newest blocks; None when it was longer ago."""
+        last, _ = self.block()
+        for end in range(last, max(-1, last - ANCHOR_SPANS * LOG_SPAN), -LOG_SPAN):
+            wanted: FilterParams = {
+                "address": Web3.to_checksum_address(contract),
+                "topics": [HexStr("0x" + redemption.ANCHORED.hex()), HexStr(grant_id)],
+                "fromBlock": max(0, end - LOG_SPAN + 1),
+                "toBlock": end,
+            }
+            for log in reversed(self._logs(wanted)):
+                if bytes(log["data"]) == root:
+                    return Place(
+                        "0x" + bytes(log["transactionHash"]).hex(), log["blockNumber"], self._time(log["blockNumber"])
+                    )
+        return None
+
     def is_leased(self, contract: str, tier: int, token_id: int) -> bool:
         """Whether the token is in some lease's range."""
         (leased,) = self._call(contract, "isLeased(uint8,uint256)", ("bool",), (tier, token_id))
@@ -140,6 +158,14 @@ class Reader:
     def minted_token_ids(self, contract: str, since: int = 0) -> set[int]:
         """The tokens redeemed so far."""
         return {event.token_id for event in self.redemptions(contract, since)}
+
+    def transaction(self, tx: str) -> tuple[str, bytes]:
+        """Who sent it, and what was called."""
+        found = self._rpc.ask(lambda eth: eth.get_transaction(HexStr(tx)))
+        return found["from"], bytes(found["input"])
+
+    def _time(self, block: int) -> int:
+        return self._rpc.ask(lambda eth: eth.get_block(block)["timestamp"])
 
     def _logs(self, wanted: FilterParams) -> Sequence[Mapping[str, Any]]:
         return self._rpc.ask(lambda eth: eth.get_logs(wanted))

@@ -14,8 +14,9 @@ from enum import IntEnum
 from typing import Any
 
 from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
 
-from node_image.protocol.eip712 import keccak
+from node_image.protocol.eip712 import Batch, keccak
 
 MAX_ITEMS = 200  # EdgedropToken.MAX_ITEMS
 BATCH = "(bytes32,uint64,bytes32,uint32,uint64)"
@@ -27,6 +28,8 @@ EXTRAS = (
 REDEEM_MANY = f"redeemMany({SIGNED_BATCH}[],{ITEM}[])"
 REDEEM_MANY_WITH = f"redeemManyWith({SIGNED_BATCH}[],{ITEM}[],{EXTRAS})"
 REDEEMED = keccak(b"Redeemed(uint256,bytes32,address)")
+REDEEM = f"redeem({SIGNED_BATCH},{ITEM})"
+ANCHORED = keccak(b"Anchored(bytes32,bytes32)")
 SKIPPED = keccak(b"Skipped(uint256,uint8,uint256)")
 
 
@@ -45,6 +48,15 @@ class Reason(IntEnum):
     TOKEN_TAKEN = 9
     UNPAID = 10
     UNPROVEN = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A transaction, its block and the block's time in Unix seconds."""
+
+    tx: str
+    block: int
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +137,19 @@ def signed_batch(voucher: Mapping[str, Any]) -> tuple[Any, ...]:
     return header, _bytes(voucher["signature"])
 
 
+def batches_in(call: bytes) -> list[tuple[Batch, bytes]]:
+    """The batches, with their signatures, that a redeeming call brought; none for a call that is none."""
+    kind = _BRING.get(call[:4])
+    if kind is None:
+        return []
+    try:
+        (told,) = decode([kind], call[4:])
+    except (DecodingError, OverflowError):
+        return []
+    found = told if kind.endswith("[]") else (told,)
+    return [(Batch(*header), signature) for header, signature in found]
+
+
 def _item(batch: int, voucher: Mapping[str, Any]) -> tuple[Any, ...]:
     body = voucher["voucher"]
     proof = [_bytes(sibling) for sibling in voucher["proof"]]
@@ -155,6 +180,12 @@ def outcome(receipt: Mapping[str, Any]) -> Outcome:
         redeemed=tuple(redemption(log) for log in logs if bytes(log["topics"][0]) == REDEEMED),
         skipped=tuple(skip(log) for log in logs if bytes(log["topics"][0]) == SKIPPED),
     )
+
+
+# The first argument of each call that redeems.
+_BRING = {selector(REDEEM): SIGNED_BATCH} | {
+    selector(one): f"{SIGNED_BATCH}[]" for one in (REDEEM_MANY, REDEEM_MANY_WITH)
+}
 
 
 def _bytes(text: str) -> bytes:

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,61 +10,35 @@ import nats
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from coincurve import PrivateKey
 from nats.js.errors import APIError
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, text
 
 from node_image.hub.ledger import queries
 from node_image.hub.ledger.database import migrate
 from node_image.hub.ledger.streams import ensure
 from node_image.hub.ledger.tables import metadata
+from node_image.protocol.journal import Kind
+from node_image.protocol.lease import Lease
+from tests.e2e.hub_world import missing, nats_server, postgres
+from tests.e2e.journal_node import FOREVER, Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CACHE = Path(os.environ.get("EDGEDROP_CACHE") or Path.home() / ".cache" / "edgedrop")
-NATS = CACHE / "bin" / "nats-server"
-POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
 
 @pytest.fixture
 def bus(tmp_path: Path) -> Iterator[str]:
-    if not NATS.exists():
-        pytest.skip("no nats-server in the cache: make setup")
-    port = free_port()
-    server = subprocess.Popen([NATS, "-js", "-a", "127.0.0.1", "-p", str(port), "-sd", tmp_path])
-    yield f"nats://127.0.0.1:{port}"
-    server.kill()
-    server.wait()
+    with nats_server(tmp_path) as url:
+        yield url
 
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    """A server of its own; PostgreSQL refuses to run as root, so it runs as its own user where we are root."""
-    if POSTGRES is None:
-        pytest.skip("no PostgreSQL binaries here")
-    user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    folder, port = tempfile.mkdtemp(prefix="edgedrop-pg-"), free_port()
-    if user:
-        shutil.chown(folder, "postgres")
-    control = [*user, str(POSTGRES / "pg_ctl"), "-D", f"{folder}/d", "-w", "-l", f"{folder}/log"]
-    run = {"cwd": "/", "stdout": subprocess.DEVNULL}
-    subprocess.run(
-        [*user, POSTGRES / "initdb", "-D", f"{folder}/d", "-A", "trust", "-U", "edgedrop"],
-        check=True,
-        **run,
-    )  # type: ignore[call-overload]
-    subprocess.run([*control, "-o", f"-p {port} -k {folder} -c listen_addresses=127.0.0.1", "start"], check=True, **run)  # type: ignore[call-overload]
-    made = create_engine(f"postgresql+psycopg://edgedrop@127.0.0.1:{port}/postgres")
-    yield made
-    made.dispose()
-    subprocess.run([*control, "-m", "immediate", "stop"], check=True, **run)  # type: ignore[call-overload]
-    shutil.rmtree(folder)
+    with postgres() as made:
+        yield made
 
 
 def test_migrations_give_the_tables_and_a_second_run_changes_nothing(engine: Engine) -> None:
@@ -78,6 +47,27 @@ def test_migrations_give_the_tables_and_a_second_run_changes_nothing(engine: Eng
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
+
+
+def test_batches_of_an_older_ledger_get_their_places(engine: Engine) -> None:
+    """What a ledger of version 1 holds says where each batch's header stood: its frames do."""
+    node = Node("d", "quay-spare1", "0x" + "11" * 20, Lease(0, 1, 9, 0, FOREVER), PrivateKey(b"\1" * 32))
+    for _ in range(2):
+        node.sell(2)
+    headers = [frame for frame in node.frames if frame.kind is Kind.BATCH]
+    migrate(engine, "0001")
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO drops VALUES ('d', 'D', 1, '0x0', '{}')"))
+        connection.execute(text("INSERT INTO grants VALUES ('\\x01', 'd', 'quay-spare1', 'quay', 1, '\\x02', '[]')"))
+        for frame in node.frames:
+            row = {"seq": frame.seq, "frame": frame.raw}
+            connection.execute(text("INSERT INTO frames VALUES ('\\x01', :seq, :frame)"), row)
+        for number in range(2):
+            connection.execute(text(f"INSERT INTO batches VALUES ('\\x01', {number}, '', 2, 0, NULL)"))  # noqa: S608
+    migrate(engine)
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT journal_seq, head FROM batches ORDER BY batch_seq")).all()
+    assert [tuple(row) for row in rows] == [(frame.seq + 1, frame.head) for frame in headers]
 
 
 def test_a_drop_is_told_grant_by_grant(engine: Engine) -> None:

@@ -12,10 +12,11 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
-from node_image.hub.ledger import write
+from node_image.hub.ledger import strays, write
 from node_image.hub.ledger.follow import Follower, Gap, Grant
 from node_image.protocol.announcement import verify_drop, verify_grant
 from node_image.protocol.errors import ProtocolError
+from node_image.protocol.frames import Signed
 from node_image.service import log
 
 FETCH_S = 2.0
@@ -62,28 +63,53 @@ def _announced(owner: bytes, message: Msg, connection: Connection) -> None:
 
 
 async def follow_grant(stream: JetStreamContext, engine: Engine, subject: str, grant: Grant) -> None:
-    """One grant's journal until something in it does not verify; then the grant is in quarantine and the task ends."""
-    follower = await _in_thread(engine, partial(write.read_follower, grant=grant))
+    """One grant's journal; from the first thing in it that does not verify on, it is only searched for evidence."""
+    believed = not await _in_thread(engine, partial(write.in_quarantine, grant=grant))
+    follower = await _in_thread(engine, partial(write.read_follower, grant=grant)) if believed else Follower(grant)
     async for message in _messages(stream, "JOURNAL", subject, "ledger-" + subject.replace(".", "-")):
-        first = int((message.headers or {}).get("Edgedrop-First", "-1"))
-        try:
-            await _in_thread(engine, partial(_take, follower, first, message.data))
-        except Gap:
-            await message.nak(delay=AGAIN_S)
-        except ProtocolError as fault:
-            log("grant in quarantine", level="error", subject=subject, reason=str(fault))
-            bad = write.Fault(grant.grant_id, subject, message.metadata.sequence.stream, str(fault), message.data)
-            await _in_thread(engine, partial(write.write_fault, fault=bad))
-            await message.ack()
-            return
+        if believed:
+            try:
+                await _in_thread(engine, partial(_take, follower, message))
+            except Gap:
+                await _look(engine, grant, message)
+                await message.nak(delay=AGAIN_S)
+                continue
+            except ProtocolError as fault:
+                log("grant in quarantine", level="error", subject=subject, reason=str(fault))
+                await _in_thread(engine, partial(_quarantine, grant, message, str(fault)))
+                believed = False
         else:
-            await message.ack()
+            await _look(engine, grant, message)
+        await message.ack()
 
 
-def _take(follower: Follower, first: int, data: bytes, connection: Connection) -> None:
+def _take(follower: Follower, message: Msg, connection: Connection) -> None:
+    first = int((message.headers or {}).get("Edgedrop-First", "-1"))
     if first < 0:
         raise ProtocolError("the message does not say where it begins")
-    write.write_frames(connection, follower, follower.take(first, data))
+    new = follower.take(first, message.data)
+    write.write_frames(connection, follower, new)
+    if strays.any_of(connection, follower.grant):
+        numbers = {frame.told.batch_seq for frame in new if isinstance(frame.told, Signed)}
+        _twice(follower.grant, strays.compare(connection, follower.grant, numbers))
+        strays.forget(connection, follower.grant, numbers)
+
+
+def _quarantine(grant: Grant, message: Msg, reason: str, connection: Connection) -> None:
+    """The fault and what is evidence in it, both or neither."""
+    place = message.metadata.sequence.stream
+    write.write_fault(connection, write.Fault(grant.grant_id, message.subject, place, reason, message.data))
+    _twice(grant, strays.watch(connection, grant, message.data))
+
+
+async def _look(engine: Engine, grant: Grant, message: Msg) -> None:
+    """Evidence in a message that is not believed, or not yet."""
+    _twice(grant, await _in_thread(engine, partial(strays.watch, grant=grant, data=message.data)))
+
+
+def _twice(grant: Grant, numbers: list[int]) -> None:
+    for number in numbers:
+        log("a batch signed twice", level="error", drop=grant.drop, grant_id="0x" + grant.grant_id.hex(), batch=number)
 
 
 async def _messages(stream: JetStreamContext, name: str, subject: str, durable: str) -> AsyncIterator[Msg]:

@@ -32,11 +32,11 @@ class DatabaseSettings(BaseSettings):
         return create_engine(url, pool_pre_ping=True, pool_size=4, connect_args={"connect_timeout": 5})
 
 
-def migrate(engine: Engine) -> None:
-    """Every migration that is still missing, in one transaction."""
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Every migration up to this one that is still missing, in one transaction."""
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATING})
-        command.upgrade(_config(connection), "head")
+        command.upgrade(_config(connection), revision)
 
 
 def _config(connection: Connection) -> Config:

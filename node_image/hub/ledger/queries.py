@@ -6,9 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from node_image.hub.ledger.tables import drops, faults, grants, heads, vouchers
+from node_image.hub.ledger.tables import drops, equivocations, faults, grants, heads, vouchers
 
-STATES = ("issued", "redeemed", "superseded", "unpaid", "failed")
+# `pending`: its grant is frozen or revoked, and no anchored root proves its batch yet.
+STATES = ("issued", "pending", "redeemed", "superseded", "unpaid", "failed")
 
 
 def all_drops(connection: Connection) -> list[dict[str, Any]]:
@@ -33,6 +34,7 @@ def one_drop(connection: Connection, drop: str) -> dict[str, Any] | None:
         "token_ids": [str(int(row.token_id)) for row in ids],
         "redeemed_ids": [str(int(row.token_id)) for row in ids if row.status == "redeemed"],
         "faults": _faults(connection, drop),
+        "equivocations": _equivocations(connection, drop),
     }
 
 
@@ -82,3 +84,26 @@ def _faults(connection: Connection, drop: str) -> list[dict[str, Any]]:
     query = select(faults.c.subject, faults.c.stream_seq, faults.c.reason, faults.c.at).where(parts == drop)
     rows = connection.execute(query.order_by(faults.c.id)).mappings()
     return [{**row, "at": int(row["at"].timestamp())} for row in rows]
+
+
+def _equivocations(connection: Connection, drop: str) -> list[dict[str, Any]]:
+    """Batches that a key of this drop signed twice, both signed headers with them."""
+    query = (
+        select(equivocations, grants.c.node, grants.c.epoch)
+        .join(grants, grants.c.grant_id == equivocations.c.grant_id)
+        .where(grants.c.drop == drop)
+        .order_by(equivocations.c.seen_at)
+    )
+    return [
+        {
+            "grant_id": "0x" + row.grant_id.hex(),
+            "node": row.node,
+            "epoch": row.epoch,
+            "batch_seq": row.batch_seq,
+            "first": row.first,
+            "second": row.second,
+            "seen_at": int(row.seen_at.timestamp()),
+            "reported_at": row.reported_at and int(row.reported_at.timestamp()),
+        }
+        for row in connection.execute(query)
+    ]

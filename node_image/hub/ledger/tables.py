@@ -7,6 +7,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -16,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 metadata = MetaData()
 
@@ -69,6 +70,8 @@ batches = Table(
     Column("count", Integer, nullable=False),
     Column("issued_at", BigInteger, nullable=False),
     Column("signature", LargeBinary),
+    Column("journal_seq", BigInteger, nullable=False),  # frames up to and with its BATCH frame
+    Column("head", LargeBinary, nullable=False),  # the chain's head after them
 )
 
 vouchers = Table(
@@ -88,10 +91,11 @@ vouchers = Table(
     Column("batch_seq", BigInteger, nullable=False),
     Column("position", Integer, nullable=False),  # the leaf's place in its batch: proofs are made from these
     Column("leaf", LargeBinary, nullable=False),
-    Column("status", Text, nullable=False, index=True),  # issued | redeemed | superseded | unpaid | failed
+    Column("status", Text, nullable=False, index=True),  # queries.STATES
     Column("reason", Text),
     Column("tx", Text),
     UniqueConstraint("grant_id", "tier", "seq"),
+    Index("ix_vouchers_batch", "grant_id", "batch_seq", "position"),
 )
 
 faults = Table(
@@ -105,4 +109,50 @@ faults = Table(
     Column("data", LargeBinary, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     UniqueConstraint("subject", "stream_seq"),
+)
+
+# Roots over whole, verified, signed batches, each grant's from its first batch on without a gap.
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("grant_id", LargeBinary, ForeignKey("grants.grant_id"), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("first_batch", BigInteger, nullable=False),
+    Column("last_batch", BigInteger, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("high_seqs", ARRAY(BigInteger), nullable=False),  # by tier: every seq below is covered
+    Column("journal_seq", BigInteger, nullable=False),
+    Column("head", LargeBinary, nullable=False),
+    Column("made_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column(
+        "anchored_tx", Text
+    ),  # null with `anchored_at` set: the chain has the root, by a transaction we did not find
+    Column("anchored_block", BigInteger),
+    Column("anchored_at", DateTime(timezone=True)),
+    UniqueConstraint("grant_id", "first_batch"),
+)
+
+# Batches seen on the bus or on chain that are not the ledger's of that number.
+strays = Table(
+    "strays",
+    metadata,
+    Column("grant_id", LargeBinary, ForeignKey("grants.grant_id"), primary_key=True),
+    Column("batch_seq", BigInteger, primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("root", LargeBinary, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("signature", LargeBinary),
+)
+
+# Two batches of one number, both signed: `{"batch": {..}, "signature": ".."}` as in a voucher.
+equivocations = Table(
+    "equivocations",
+    metadata,
+    Column("grant_id", LargeBinary, ForeignKey("grants.grant_id"), primary_key=True),
+    Column("batch_seq", BigInteger, primary_key=True),
+    Column("first", JSONB, nullable=False),
+    Column("second", JSONB, nullable=False),
+    Column("seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("reported_at", DateTime(timezone=True)),  # from then on the chain has the grant frozen
 )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from node_image.hub.ledger import anchors
 from node_image.hub.ledger.queries import all_drops, one_drop
 
 if TYPE_CHECKING:
@@ -16,9 +18,12 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
     from starlette.requests import Request
 
+BATCH_SEQ_BITS = 63  # what the tables hold
+STACK_HINT = "is its stack up? `edgedrop status` says"
+
 
 def routes(engine: Engine) -> list[Route]:
-    """`/v1/drops` and `/v1/drops/<drop>` (docs/architecture.md)."""
+    """Drops, anchors and supplements (docs/architecture.md)."""
 
     async def drops(_: Request) -> Response:
         return JSONResponse({"drops": await read(all_drops)})
@@ -28,6 +33,21 @@ def routes(engine: Engine) -> list[Route]:
         found = await read(lambda connection: one_drop(connection, name))
         return JSONResponse(found) if found is not None else _unknown(name)
 
+    async def anchor(request: Request) -> Response:
+        grant_id, number = _grant_id(request), request.path_params["batch_seq"]
+        if grant_id is None or not await read(lambda connection: anchors.known(connection, grant_id)):
+            return _unknown_grant(request)
+        if number.bit_length() > BATCH_SEQ_BITS:
+            return _not_anchored(number)
+        found = await read(lambda connection: anchors.anchor_of(connection, grant_id, number))
+        return JSONResponse(found) if found is not None else _not_anchored(number)
+
+    async def supplement(request: Request) -> Response:
+        grant_id = _grant_id(request)
+        if grant_id is None or not await read(lambda connection: anchors.known(connection, grant_id)):
+            return _unknown_grant(request)
+        return JSONResponse(await read(lambda connection: anchors.supplement_of(connection, grant_id)))
+
     async def read(query: Callable[[Connection], Any]) -> Any:
         def run() -> Any:
             with engine.connect() as connection:
@@ -35,10 +55,33 @@ def routes(engine: Engine) -> list[Route]:
 
         return await asyncio.to_thread(run)
 
-    return [Route("/v1/drops", drops), Route("/v1/drops/{drop}", drop)]
+    return [
+        Route("/v1/drops", drops),
+        Route("/v1/drops/{drop}", drop),
+        Route("/v1/anchors/{grant_id}/{batch_seq:int}", anchor),
+        Route("/v1/supplement/{grant_id}", supplement),
+    ]
+
+
+def _grant_id(request: Request) -> bytes | None:
+    """32 bytes as hex, with or without 0x."""
+    text = str(request.path_params["grant_id"]).removeprefix("0x")
+    return bytes.fromhex(text) if re.fullmatch("[0-9a-fA-F]{64}", text) else None
 
 
 def _unknown(name: str) -> Response:
-    message = f"no announcement of drop {name!r} has arrived"
-    error = {"code": "not_found", "message": message, "hint": "is its stack up? `edgedrop status` says"}
-    return JSONResponse({"error": error}, status_code=404)
+    return _not_found("not_found", f"no announcement of drop {name!r} has arrived", STACK_HINT)
+
+
+def _unknown_grant(request: Request) -> Response:
+    name = request.path_params["grant_id"]
+    return _not_found("not_found", f"no announcement of a grant {name!r} has arrived", STACK_HINT)
+
+
+def _not_anchored(number: int) -> Response:
+    hint = "the next checkpoint takes it; of a frozen or revoked grant it waits for `edgedrop supplement`"
+    return _not_found("not_anchored", f"batch {number}: not yet anchored", hint)
+
+
+def _not_found(code: str, message: str, hint: str) -> Response:
+    return JSONResponse({"error": {"code": code, "message": message, "hint": hint}}, status_code=404)

@@ -39,13 +39,9 @@ def write_grant(connection: Connection, told: GrantAnnouncement) -> None:
 
 
 def read_grants(connection: Connection) -> dict[str, Grant]:
-    """Every grant announced and not in quarantine, by its journal's subject."""
-    refused = select(faults.c.grant_id).where(faults.c.grant_id.is_not(None))
-    query = (
-        select(grants, drops.c.chain_id, drops.c.contract, drops.c.facts)
-        .join(drops, drops.c.drop == grants.c.drop)
-        .where(grants.c.grant_id.not_in(refused))
-    )
+    """Every grant announced, by its journal's subject."""
+    query = select(grants, drops.c.chain_id, drops.c.contract, drops.c.facts)
+    query = query.join(drops, drops.c.drop == grants.c.drop)
     return {
         f"journal.{row.drop}.{row.node}.{row.epoch}": Grant(
             drop=row.drop,
@@ -77,7 +73,7 @@ def write_frames(connection: Connection, follower: Follower, new: tuple[Frame, .
     for frame in new:
         match frame.told:
             case told_in.Header(batch_seq=number):
-                _write_batch(connection, grant, follower.state.batches[number])
+                _write_batch(connection, grant, follower.state.batches[number], frame)
             case told_in.Signed(batch_seq=number, signature=signature):
                 mine = (batches.c.grant_id == grant.grant_id) & (batches.c.batch_seq == number)
                 unsigned = mine & batches.c.signature.is_(None)
@@ -85,6 +81,11 @@ def write_frames(connection: Connection, follower: Follower, new: tuple[Frame, .
     head = {"journal_seq": new[-1].seq + 1, "head": new[-1].head}
     row = insert(heads).values(grant_id=grant.grant_id, **head)
     connection.execute(row.on_conflict_do_update(index_elements=["grant_id"], set_=head))
+
+
+def in_quarantine(connection: Connection, grant: Grant) -> bool:
+    """Whether something of this grant did not verify: then nothing more of it is believed."""
+    return connection.execute(select(faults.c.id).where(faults.c.grant_id == grant.grant_id)).first() is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def write_fault(connection: Connection, fault: Fault) -> None:
     connection.execute(insert(faults).values(**asdict(fault)).on_conflict_do_nothing())
 
 
-def _write_batch(connection: Connection, grant: Grant, batch: BatchRecord) -> None:
+def _write_batch(connection: Connection, grant: Grant, batch: BatchRecord, frame: Frame) -> None:
     header = batch.header
     connection.execute(
         insert(batches).values(
@@ -112,6 +113,8 @@ def _write_batch(connection: Connection, grant: Grant, batch: BatchRecord) -> No
             root=header.root,
             count=header.count,
             issued_at=header.issued_at,
+            journal_seq=frame.seq + 1,
+            head=frame.head,
         )
     )
     connection.execute(insert(vouchers), [_voucher(grant, claim) for claim in batch.claims])
