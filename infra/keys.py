@@ -32,6 +32,16 @@ def owner_public_pem() -> bytes:
     return dsse.public_pem(owner_pem())
 
 
+def witness_pem() -> bytes:
+    """The hub's ed25519 key that vouches for how far a journal goes."""
+    return _kept("witness.pem", dsse.new_private_pem)
+
+
+def witness_public_pem() -> bytes:
+    """Its public half, which every node is to be given."""
+    return dsse.public_pem(witness_pem())
+
+
 def operator_key() -> str:
     """The account that deploys contracts and opens leases (0x hex)."""
     return _kept("operator.key", _account).decode()

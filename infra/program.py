@@ -89,6 +89,8 @@ def _containers(hub: HubAddresses) -> tuple[HubContainer, ...]:
         bus=bus,
         db=keys.db_secret(),
         relayer_key=keys.relayer_key(),
+        hub_key=keys.hub_key(),
+        witness_key=keys.witness_pem().decode(),
         owner_public_pem=keys.owner_public_pem().decode(),
         bus_config=hub_config(bus),
     )

@@ -22,4 +22,5 @@ def plan_lab(slot: int) -> HubAddresses:
         ledger=f"{at}.7",
         relayer=f"{at}.8",
         cloud_signer=f"{at}.9",
+        anchorer=f"{at}.10",
     )

@@ -140,6 +140,7 @@ class HubAddresses:
     ledger: str
     relayer: str
     cloud_signer: str
+    anchorer: str
 
     @property
     def chain_url(self) -> str:

@@ -27,7 +27,7 @@ leafnodes {{
 
 
 def hub_config(secret: str) -> str:
-    """The hub's: JetStream on disk, leaves may reach journals, leases and the stream's own answers and nothing else."""
+    """The hub's: JetStream on disk; leaves reach journals, leases, the witness and the stream's own answers alone."""
     return f"""\
 # Rendered by node_image/bus/config.py: edit that.
 server_name: hub
@@ -44,7 +44,7 @@ accounts {{
     users: [
       {{ user: {HUB_USER}, password: "{secret}" }}
       {{ user: {LEAF_USER}, password: "{secret}", permissions: {{
-        publish: ["journal.>", "{API}.STREAM.MSG.GET.JOURNAL", "{API}.STREAM.MSG.GET.LEASES"]
+        publish: ["journal.>", "witness.>", "{API}.STREAM.MSG.GET.JOURNAL", "{API}.STREAM.MSG.GET.LEASES"]
         subscribe: ["lease.>", "_INBOX.>"]
       }} }}
     ]

@@ -56,6 +56,8 @@ class HubSecrets:
     bus: str
     db: str
     relayer_key: str
+    hub_key: str
+    witness_key: str
     owner_public_pem: str
     bus_config: str
 
@@ -69,6 +71,7 @@ def hub_containers(places: HubPlaces, secrets: HubSecrets, chain_id: int = 31337
         _chain(chain_id),
         _ledger(places, secrets),
         _relayer(places, secrets),
+        _anchorer(places, secrets),
     )
 
 
@@ -123,8 +126,18 @@ def _ledger(places: HubPlaces, secrets: HubSecrets) -> HubContainer:
         "hub",
         "ledger",
         command=("python3", "-m", "node_image.hub.ledger"),
-        env=(*bus, *_database(places), ("EDGEDROP_OWNER_PUBLIC_KEY_FILE", owner)),
-        files=(_secret("bus", secrets.bus), _secret("db", secrets.db), HubFile(owner, secrets.owner_public_pem)),
+        env=(
+            *bus,
+            *_database(places),
+            ("EDGEDROP_OWNER_PUBLIC_KEY_FILE", owner),
+            ("EDGEDROP_WITNESS_KEY_FILE", f"{SECRETS}/witness.pem"),
+        ),
+        files=(
+            _secret("bus", secrets.bus),
+            _secret("db", secrets.db),
+            _secret("witness.pem", secrets.witness_key),
+            HubFile(owner, secrets.owner_public_pem),
+        ),
         healthcheck=_http(8080, "/readyz"),
     )
 
@@ -138,6 +151,20 @@ def _relayer(places: HubPlaces, secrets: HubSecrets) -> HubContainer:
         command=("python3", "-m", "node_image.hub.relayer"),
         env=(*_database(places), rpc, ("EDGEDROP_RELAYER_KEY_FILE", f"{SECRETS}/relayer.key")),
         files=(_secret("db", secrets.db), _secret("relayer.key", secrets.relayer_key)),
+        healthcheck=_http(8080, "/readyz"),
+    )
+
+
+def _anchorer(places: HubPlaces, secrets: HubSecrets) -> HubContainer:
+    """A process of its own: the account whose roots the contract believes is not the one that pays for redemptions."""
+    rpc = ("EDGEDROP_CHAIN_URL", f"http://{places.chain}:8545")
+    return HubContainer(
+        "anchorer",
+        "hub",
+        "anchorer",
+        command=("python3", "-m", "node_image.hub.anchorer"),
+        env=(*_database(places), rpc, ("EDGEDROP_HUB_KEY_FILE", f"{SECRETS}/hub.key")),
+        files=(_secret("db", secrets.db), _secret("hub.key", secrets.hub_key)),
         healthcheck=_http(8080, "/readyz"),
     )
 

@@ -21,9 +21,8 @@ from node_image.hub.ledger.consume import follow_all
 from node_image.hub.ledger.database import DatabaseSettings, migrate
 from node_image.hub.ledger.streams import ensure
 from node_image.hub.ledger.web import routes
+from node_image.hub.ledger.witness import answer_all
 from node_image.service import log
-
-PORT = 8080
 
 
 class Settings(BaseSettings):
@@ -33,6 +32,8 @@ class Settings(BaseSettings):
     bus_url: str
     bus_secret_file: Path
     owner_public_key_file: Path
+    witness_key_file: Path  # ed25519, PEM: signs what nodes are told of their journals
+    port: int = 8080
 
 
 async def serve(settings: Settings, engine: Engine) -> None:
@@ -41,10 +42,11 @@ async def serve(settings: Settings, engine: Engine) -> None:
     client = await nats.connect(settings.bus_url, user=HUB_USER, password=password, max_reconnect_attempts=-1)
     stream: JetStreamContext = client.jetstream(timeout=10)
     await ensure(stream)
-    server = uvicorn.Server(uvicorn.Config(_app(engine), host="0.0.0.0", port=PORT, log_level="warning"))  # noqa: S104
-    log("ledger serves", port=PORT)
+    config = uvicorn.Config(_app(engine), host="0.0.0.0", port=settings.port, log_level="warning")  # noqa: S104
+    log("ledger serves", port=settings.port)
     async with asyncio.TaskGroup() as group:
-        group.create_task(server.serve())
+        group.create_task(uvicorn.Server(config).serve())
+        group.create_task(answer_all(client, engine, settings.witness_key_file.read_bytes()))
         group.create_task(follow_all(stream, engine, settings.owner_public_key_file.read_bytes()))
 
 

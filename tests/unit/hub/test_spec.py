@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from dataclasses import asdict, fields
 
+import pytest
+
 from infra.plan.model import HubAddresses
 from node_image.hub.spec import HubContainer, HubPlaces, HubSecrets, hub_containers
 
 PLACES = HubPlaces(bus="10.16.0.4", ledger_db="10.16.0.5", chain="10.16.0.6")
-HIDDEN = HubSecrets(bus="s-bus", db="s-db", relayer_key="s-key", owner_public_pem="public", bus_config="has s-bus")
+HIDDEN = HubSecrets(
+    bus="s-bus",
+    db="s-db",
+    relayer_key="s-key",
+    hub_key="s-hub",
+    witness_key="s-witness",
+    owner_public_pem="public",
+    bus_config="has s-bus",
+)
+SECRET = (HIDDEN.bus, HIDDEN.db, HIDDEN.relayer_key, HIDDEN.hub_key, HIDDEN.witness_key)
+OWN = {"s-key": "relayer", "s-hub": "anchorer", "s-witness": "ledger"}
 
 
 def containers() -> dict[str, HubContainer]:
@@ -22,8 +34,8 @@ def test_every_place_is_one_of_the_plan() -> None:
 
 def test_secrets_are_in_files_marked_so_and_nowhere_else() -> None:
     for container in containers().values():
-        assert not [word for word in (HIDDEN.bus, HIDDEN.db, HIDDEN.relayer_key) if word in str(container.env)]
-        assert not [word for word in ("s-bus", "s-db", "s-key") if word in str(container.command)]
+        assert not [word for word in SECRET if word in str(container.env)]
+        assert not [word for word in SECRET if word in str(container.command)]
         for file in container.files:
             assert file.secret is ("s-" in file.content), asdict(file)
 
@@ -34,9 +46,10 @@ def test_files_the_environment_names_are_there() -> None:
         assert named <= {file.path for file in container.files}, container.name
 
 
-def test_the_relayer_alone_holds_its_key() -> None:
-    holders = [name for name, one in containers().items() if any(file.content == "s-key" for file in one.files)]
-    assert holders == ["relayer"]
+@pytest.mark.parametrize("key", OWN)
+def test_one_service_alone_holds_a_key(key: str) -> None:
+    holders = [name for name, one in containers().items() if any(file.content == key for file in one.files)]
+    assert holders == [OWN[key]]
 
 
 def test_volumes_are_named_once() -> None:
