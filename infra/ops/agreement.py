@@ -39,6 +39,7 @@ class GrantSaid(msgspec.Struct, frozen=True):
     vouchers: int
     superseded: int
     unpaid: int
+    pending: int = 0  # frozen or revoked, and not proven
 
 
 class LedgerSaid(msgspec.Struct, frozen=True):
@@ -48,6 +49,7 @@ class LedgerSaid(msgspec.Struct, frozen=True):
     token_ids: frozenset[int]
     redeemed_ids: frozenset[int]
     faults: tuple[Mapping[str, object], ...] = ()
+    equivocations: tuple[Mapping[str, object], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,8 @@ def _whole(seen: Seen) -> Iterator[str]:
         return
     if ledger.faults:
         yield f"the ledger refused {len(ledger.faults)} messages, the first: {ledger.faults[0].get('reason')}"
+    for twice in ledger.equivocations:
+        yield f"{twice.get('node')}'s key signed batch {twice.get('batch_seq')} twice: it was copied"
     if chain is not None:
         yield from _redemptions(ledger, frozenset(chain))
 
@@ -189,7 +193,9 @@ def _redemptions(ledger: LedgerSaid, minted: frozenset[int]) -> Iterator[str]:
         yield f"redeemed on chain, and the ledger has not seen it yet: {_some(unseen)}"
     if missing := ledger.redeemed_ids - minted:
         yield f"the ledger calls redeemed what the chain did not mint: {_some(missing)}"
-    done = len(minted) + sum(grant.superseded + grant.unpaid for grant in ledger.grants)
+    if pending := sum(grant.pending for grant in ledger.grants):
+        yield f"{pending} vouchers of frozen or revoked grants wait for a supplement"
+    done = len(minted) + sum(grant.superseded + grant.unpaid + grant.pending for grant in ledger.grants)
     if (waiting := len(ledger.token_ids) - done) > 0:
         yield f"{waiting} vouchers are not redeemed yet"
 

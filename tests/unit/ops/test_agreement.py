@@ -153,3 +153,18 @@ def test_what_the_ledger_refused_is_a_difference(plan: DropPlan) -> None:
     seen = in_order(plan)
     ledger = msgspec.structs.replace(ledger_of(seen), faults=({"reason": "head does not follow"},))
     assert "head does not follow" in told(plan, replace(seen, ledger=ledger))[0]
+
+
+def test_a_key_that_signed_twice_and_vouchers_that_wait_for_the_holders_are_said(plan: DropPlan) -> None:
+    seen = in_order(plan)
+    token = plan.nodes[0].leases[0].start
+    chain = {t: g for t, g in (seen.chain or {}).items() if t != token}
+    ledger = msgspec.structs.replace(
+        grants_with(seen, pending=1),
+        redeemed_ids=ledger_of(seen).redeemed_ids - {token},
+        equivocations=({"node": "quay-appliance1", "batch_seq": 7},),
+    )
+    assert told(plan, replace(seen, ledger=ledger, chain=chain)) == [
+        "quay-appliance1's key signed batch 7 twice: it was copied",
+        "1 vouchers of frozen or revoked grants wait for a supplement",
+    ]
