@@ -37,13 +37,13 @@ class Relayer:
         if not self._chain.has_code(drop.contract):
             return 0
         redeemed = self._chain.redemptions(drop.contract, drop.scanned)
+        self._watch(drop, redeemed)
         with self._engine.begin() as connection:
             pending.write_redemptions(connection, drop, redeemed)
             if redeemed:
                 pending.write_scanned(connection, drop, max(one.block for one in redeemed))
             issued = pending.read_issued(connection, drop)
             waiting = pending.read_pending_grants(connection, drop)
-        self._watch(drop, redeemed)
         suspected = self._suspected(drop, waiting | {_grant(one) for one in issued})
         with self._engine.begin() as connection:
             pending.write_held(connection, drop, suspected)
@@ -55,12 +55,12 @@ class Relayer:
     def _watch(self, drop: Drop, redeemed: Sequence[Redemption]) -> None:
         """What others redeemed may be of a cloned key: the batches in their calls are compared with the ledger's."""
         seen = self._seen.get(drop.name, frozenset())
-        self._seen[drop.name] = frozenset(one.tx for one in redeemed if one.block == redeemed[-1].block)
         for tx in {one.tx for one in redeemed} - seen:
             sender, call = self._chain.transaction(tx)
             if sender != self._address:
                 with self._engine.begin() as connection:
                     pending.watch(connection, redemption.batches_in(call))
+        self._seen[drop.name] = frozenset(one.tx for one in redeemed if one.block == redeemed[-1].block)
 
     def _suspected(self, drop: Drop, grants: set[bytes]) -> set[bytes]:
         """Those that are frozen or revoked: of these the chain takes what is proven, and nothing else."""
