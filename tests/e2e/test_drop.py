@@ -14,7 +14,7 @@ from tests.e2e.standing import Standing, changes, docker, labelled, wait_for
 
 pytestmark = pytest.mark.e2e
 
-HUB = ("registry", "bus", "ledger-db", "chain", "ledger", "relayer")
+HUB = ("registry", "bus", "ledger-db", "chain", "ledger", "relayer", "anchorer")
 
 
 @pytest.fixture(scope="module")

@@ -32,11 +32,11 @@ pytestmark = [pytest.mark.e2e, pytest.mark.skipif(bool(softhsm_missing()), reaso
 
 @pytest.fixture(scope="module")
 def contract(standing: Standing, hub: HubAddresses) -> str:
-    """The drop's contract, deployed on the lab's chain; operator and relayer have funds."""
+    """The drop's contract, deployed on the lab's chain; operator, relayer and anchorer have funds."""
     keys = standing.home / "keys"
-    operator, relayer = ((keys / name).read_text() for name in ("operator.key", "relayer.key"))
+    operator, relayer, anchorer = ((keys / f"{name}.key").read_text() for name in ("operator", "relayer", "hub"))
     chain = Chain(f"http://{hub.chain}:8545")
-    for key in (operator, relayer):
+    for key in (operator, relayer, anchorer):
         chain.fund(Account.from_key(key).address)
     role = Account.from_key(operator).address
     tier = Tier(0, "print", "Print", 50, 0, 100, 0, 2, 0, None, (Split(role, 10_000),), max_lease=50)
@@ -46,7 +46,9 @@ def contract(standing: Standing, hub: HubAddresses) -> str:
         symbol="LIGHTS",
         base_uri="",
         manifest_digest="0x" + "ab" * 32,
-        roles=Roles(role, role, role, tuple(Holder(one) for one in sorted(HOLDERS)), role, 0),
+        roles=Roles(
+            role, role, Account.from_key(anchorer).address, tuple(Holder(one) for one in sorted(HOLDERS)), role, 0
+        ),
         tiers=[tier],
     )
     return chain.deploy(operator, create2.salt("lights", "0x" + "ab" * 32), code)
@@ -178,6 +180,13 @@ def test_free_vouchers_are_redeemed_and_journal_ledger_and_chain_agree(hub: HubA
     wait_for(settled, 60, "journal = ledger = chain")
     issued = node.ask("status")["issued"]
     assert issued == {"0": len(ledger(hub)["token_ids"])}
+
+
+def test_the_first_batch_is_anchored(hub: HubAddresses, node: Drop) -> None:
+    place = f"http://{hub.ledger}:8080/v1/anchors/{node.facts.grant_id}/0"
+    wait_for(lambda: httpx.get(place, timeout=5).is_success, 90, "its anchor")
+    root = bytes.fromhex(httpx.get(place, timeout=5).json()["root"][2:])
+    assert Chain(f"http://{hub.chain}:8545").issued_root(node.facts.contract, node.facts.grant_id, root)
 
 
 def test_a_relayer_that_was_off_goes_on_and_redeems_once(hub: HubAddresses, node: Drop, standing: Standing) -> None:
