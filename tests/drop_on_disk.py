@@ -77,7 +77,7 @@ def make_drop(
     """Write drop.json and content.zip as a node holds them."""
     owner = owner or dsse.new_private_pem()
     token = manifest.Token(100, "print", "Print 1", "print-01.png", manifest.fingerprint(ASSET["print-01.png"]))
-    made = manifest.Manifest(1, "lights", (token,))
+    made = manifest.build("lights", [token])
     facts = DropFacts(
         schema=1,
         drop="lights",

@@ -39,7 +39,7 @@ def manifest_of(path: Path, file: DropFile) -> tuple[manifest.Manifest, dict[str
             title = f"{file.spec.title}: {tier.title} {number}/{tier.supply}"
             fingerprint = manifest.fingerprint(data)
             tokens.append(manifest.Token(len(tokens) + 1, tier.name, title, name, fingerprint, tier.sku))
-    return manifest.Manifest(1, file.spec.name, tuple(tokens)), assets
+    return manifest.build(file.spec.name, tokens), assets
 
 
 def accounts() -> Accounts:

@@ -1,12 +1,12 @@
-"""`edgedrop verify`: is this voucher what it says it is? Says what was checked and what was not."""
+"""`edgedrop verify`: is this receipt or voucher what it says it is? Says what was checked, and what was not and why."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from eth_utils.address import is_checksum_address, is_checksum_formatted_address, is_hex_address
 from rich.markup import escape
@@ -15,81 +15,66 @@ from infra import stacks
 from infra.errors import BadUsage, FaultyFile, NotVerified, Unreachable
 from infra.ops.output import answer, tell
 from infra.plan import plan_lab
+from node_image.hub import timestamp
 from node_image.hub.chain import Chain, ChainFault
-from node_image.protocol.errors import ProtocolError
+from node_image.protocol.audit import ChainSaid, Known, Step, audit
+from node_image.protocol.errors import NoReceipt, ProtocolError
+from node_image.protocol.receipt import LeaseBody, Receipt, read
 from node_image.protocol.voucher import Voucher
-from node_image.protocol.voucher import verify as verify_voucher
 
-LEAF = "the leaf is under the batch's root"
-SIGNED = "the batch is signed by the grant's key"
-GIVEN = "the grant's key is the one on chain"
-LEASED = "the token is in the grant's lease on chain"
-REDEEMED = "whether it is redeemed"
-CONTRACT = "that the contract is the drop's own (`edgedrop plan` names it)"  # a forger can deploy one too
-NO_CHAIN = (GIVEN, LEASED, REDEEMED, CONTRACT)
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A good voucher; `redeemed` is None where no chain was asked."""
-
-    token_id: str
-    drop: str
-    to: str
-    key: str
-    redeemed: bool | None
-    checked: tuple[str, ...]
-    not_checked: tuple[str, ...]
+DO_NOT = "do not accept it; ask its holder for the file"
+File = Annotated[Path, typer.Argument(help="A receipt (JSON or compact) or a voucher, as the claim page saves it.")]
 
 
 def verify(
-    file: Annotated[Path, typer.Argument(help="A voucher as the claim page saves it (JSON).")],
+    file: File,
     rpc: Annotated[str | None, typer.Option(help="A node of its chain; by default the lab's on this machine.")] = None,
-    key: Annotated[str | None, typer.Option(help="The grant's key, if you know it otherwise: an address.")] = None,
+    key: Annotated[str | None, typer.Option(help="Offline: the grant's key, as you know it otherwise.")] = None,
+    asset: Annotated[Path | None, typer.Option(help="The token's file, to be held against the manifest.")] = None,
+    tsa_ca: Annotated[Path | None, typer.Option(help="The timestamp authority's certificate, PEM.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
 ) -> None:
-    """Check leaf, proof, batch, signature, and the lease on chain; ends with 6 when the voucher is not good."""
-    if rpc is not None and key is not None:
-        raise BadUsage("--rpc and --key exclude each other", "--rpc asks the chain for the key")
-    if key is not None and not _is_address(key):
-        raise BadUsage("--key is no address", "it is 0x and 40 hex digits, with its checksum (EIP-55) or in one case")
-    voucher = _read(file)
+    """Follow it from the leaf to the chain and the artist's file; ends with 6 where a step does not hold."""
+    _check_usage(rpc, key)
+    given = [_bytes_of(path) if path else None for path in (asset, tsa_ca)]
+    told = _read(file)
     try:
-        verdict = by_key(voucher, key) if key else on_chain(voucher, Chain(rpc or _own_chain(voucher.drop)))
+        said = None if key else ask(told, Chain(rpc or _own_chain(voucher_of(told).drop)))
+        steps = audit(told, Known(key=key, chain=said, asset=given[0], stamped_at=_stamped_at(told, given[1])))
     except (ProtocolError, ValueError, OverflowError) as fault:
-        raise NotVerified(
-            f"{file.name} does not verify: {fault}", "do not accept it; ask its holder for the file"
-        ) from fault
+        raise NotVerified(f"{file.name} does not verify: {fault}", DO_NOT) from fault
     except ChainFault as fault:
-        raise Unreachable(
-            f"the chain did not tell the lease: {fault}", "give the --rpc of a node that answers"
-        ) from fault
-    _tell(verdict, as_json=as_json)
+        raise Unreachable(f"the chain did not answer: {fault}", "give the --rpc of a node that answers") from fault
+    _tell(told, steps, as_json=as_json)
 
 
-def by_key(voucher: Voucher, key: str) -> Verdict:
-    """With no server at all; ProtocolError or ValueError where it is not good."""
-    verify_voucher(voucher, key)
-    body = voucher.voucher
-    return Verdict(voucher.token_id, voucher.drop, body.to, key, None, (LEAF, SIGNED), NO_CHAIN)
-
-
-def on_chain(voucher: Voucher, chain: Chain) -> Verdict:
-    """With the key and the lease as the contract has them."""
-    if chain.chain_id() != voucher.chain_id:
-        raise ValueError(f"it is for chain {voucher.chain_id}, this node is of chain {chain.chain_id()}")
-    body = voucher.voucher
-    key = chain.grant_key(voucher.contract, body.grant_id)
-    if key is None:
-        raise ValueError(f"no such grant is open at {voucher.contract}")
-    verify_voucher(voucher, key)
-    lease = chain.lease_of(voucher.contract, body.grant_id, body.tier)
-    if body.seq >= lease["quota"] or str(lease["start"] + body.seq) != voucher.token_id:
-        raise ValueError(f"token {voucher.token_id} is not in the grant's lease")
-    redeemed = int(voucher.token_id) in chain.minted_token_ids(voucher.contract)
-    return Verdict(
-        voucher.token_id, voucher.drop, body.to, key, redeemed, (LEAF, SIGNED, GIVEN, LEASED, REDEEMED), (CONTRACT,)
+def ask(told: Receipt | Voucher, chain: Chain) -> ChainSaid:
+    """All that a chain node can say of it."""
+    made, receipt = voucher_of(told), told if isinstance(told, Receipt) else None
+    place, body, token_id = made.contract, made.voucher, int(made.token_id)
+    anchor = receipt.anchor if receipt else None
+    return ChainSaid(
+        chain_id=chain.chain_id(),
+        key=chain.grant_key(place, body.grant_id),
+        lease=LeaseBody(**chain.lease_of(place, body.grant_id, body.tier)),
+        manifest_digest=chain.manifest_digest(place),
+        issued=anchor is not None and chain.issued_root(place, body.grant_id, anchor.root),
+        anchored_at=chain.anchored_at(place, body.grant_id, anchor.root, anchor.tx) if anchor and anchor.tx else None,
+        owner=chain.owner_of(place, token_id),
+        tx_redeems=bool(receipt and receipt.tx and chain.redeems(place, token_id, receipt.tx)),
     )
+
+
+def voucher_of(told: Receipt | Voucher) -> Voucher:
+    """The voucher, bare or in its receipt."""
+    return told.voucher if isinstance(told, Receipt) else told
+
+
+def _stamped_at(told: Receipt | Voucher, ca: bytes | None) -> datetime | None:
+    anchor = told.anchor if isinstance(told, Receipt) else None
+    if ca is None or anchor is None or anchor.timestamp is None:
+        return None
+    return timestamp.check(anchor.timestamp, bytes.fromhex(anchor.root.removeprefix("0x")), ca)
 
 
 def _own_chain(drop: str) -> str:
@@ -100,26 +85,44 @@ def _own_chain(drop: str) -> str:
     return plan_lab(stacks.load(held.lab).slot).chain_url
 
 
-def _tell(verdict: Verdict, *, as_json: bool) -> None:
+def _tell(told: Receipt | Voucher, steps: list[Step], *, as_json: bool) -> None:
+    made, receipt = voucher_of(told), told if isinstance(told, Receipt) else None
     if as_json:
-        tell({"verified": True} | {name: getattr(verdict, name) for name in Verdict.__slots__})
+        about = {"token_id": made.token_id, "drop": made.drop, "node": made.node, "to": made.voucher.to}
+        about |= {"path": receipt.path, "status": receipt.status} if receipt else {}
+        tell({"verified": True, **about, "steps": [asdict(step) for step in steps]})
         return
-    answer(f"[green]good[/]: token {escape(f'{verdict.token_id} of {verdict.drop}, for {verdict.to}')}")
-    answer(f"checked: {'; '.join(verdict.checked)}")
-    if verdict.redeemed is not None:
-        answer("it is redeemed" if verdict.redeemed else "it is not redeemed yet")
-    if verdict.not_checked:
-        answer(f"not checked: {'; '.join(verdict.not_checked)}")
+    answer(f"[green]good[/]: token {escape(f'{made.token_id} of {made.drop}, for {made.voucher.to}')}")
+    for step in steps:
+        mark = "[green]checked[/]    " if step.checked else "[yellow]not checked[/]"
+        answer(f"  {mark}  {step.name:10}  {escape(step.told)}")
+    if receipt:
+        answer(f"path: {escape(receipt.path)}")
+        answer("The path is the same whoever asks; the signature's bytes are not, so never name a mint by them.")
+
+
+def _check_usage(rpc: str | None, key: str | None) -> None:
+    if rpc is not None and key is not None:
+        raise BadUsage("--rpc and --key exclude each other", "--rpc asks the chain for the key")
+    if key is not None and not _is_address(key):
+        raise BadUsage("--key is no address", "it is 0x and 40 hex digits, with its checksum (EIP-55) or in one case")
 
 
 def _is_address(text: str) -> bool:
     return is_hex_address(text) and (is_checksum_address(text) or not is_checksum_formatted_address(text))
 
 
-def _read(file: Path) -> Voucher:
+def _bytes_of(file: Path) -> bytes:
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Voucher)
+        return file.read_bytes()
     except OSError as fault:
-        raise BadUsage(f"{file}: {fault.strerror}", "give the voucher's file") from fault
-    except msgspec.DecodeError as fault:
-        raise FaultyFile(f"{file.name} is no voucher: {fault}", "give the file as the claim page saved it") from fault
+        raise BadUsage(f"{file}: {fault.strerror}", "give the file's path") from fault
+
+
+def _read(file: Path) -> Receipt | Voucher:
+    try:
+        return read(_bytes_of(file))
+    except NoReceipt as fault:
+        raise FaultyFile(f"{file.name}: {fault}", "give the file as the claim page saved it") from fault
+    except ProtocolError as fault:
+        raise NotVerified(f"{file.name} does not verify: {fault}", DO_NOT) from fault

@@ -14,7 +14,7 @@ from web3.types import FilterParams
 from node_image.hub import redemption
 from node_image.hub.calls import raw
 from node_image.hub.redemption import Place, Redemption, selector
-from node_image.hub.transactions import ANSWER_S, Rpc
+from node_image.hub.transactions import ANSWER_S, ChainRefused, Rpc
 from node_image.protocol.acts import HOLDERS, Holder
 
 DEV_CHAIN = 31337
@@ -136,10 +136,30 @@ class Reader:
         (total,) = self._call(contract, "takings(uint256)", ("uint256",), (tier,))
         return int(total)
 
-    def owner_of(self, contract: str, token_id: int) -> str:
-        """Who holds the token; ChainRefused where there is none."""
-        (owner,) = self._call(contract, "ownerOf(uint256)", ("address",), (token_id,))
-        return Web3.to_checksum_address(owner)
+    def owner_of(self, contract: str, token_id: int) -> str | None:
+        """Who holds the token, None when it is not redeemed."""
+        try:
+            (owner,) = self._call(contract, "ownerOf(uint256)", ("address",), (token_id,))
+        except ChainRefused:  # TokenDoesNotExist
+            return None
+        return None if int(owner, 16) == 0 else Web3.to_checksum_address(owner)
+
+    def manifest_digest(self, contract: str) -> str | None:
+        """The digest of the drop's manifest, None where no such contract stands."""
+        (digest,) = self._call(contract, "manifestDigest()", ("bytes32",))
+        return "0x" + digest.hex() if any(digest) else None
+
+    def anchored_at(self, contract: str, grant_id: str, root: bytes, tx: str) -> int | None:
+        """The time of the block in which this transaction anchored the checkpoint; None when it did not."""
+        topics = [redemption.ANCHORED, raw(grant_id)]
+        made = (log for log in self._logs_of(contract, tx) if [bytes(topic) for topic in log["topics"]] == topics)
+        block = next((log["blockNumber"] for log in made if bytes(log["data"]) == root), None)
+        return None if block is None else self._time(block)
+
+    def redeems(self, contract: str, token_id: int, tx: str) -> bool:
+        """Whether this transaction redeemed the token."""
+        made = (log for log in self._logs_of(contract, tx) if bytes(log["topics"][0]) == redemption.REDEEMED)
+        return any(redemption.redemption(log).token_id == token_id for log in made)
 
     def redemptions(self, contract: str, since: int = 0) -> list[Redemption]:
         """All Redeemed events from block `since` on, in order."""
@@ -167,6 +187,14 @@ class Reader:
     def _time(self, block: int) -> int:
         return self._rpc.ask(lambda eth: eth.get_block(block)["timestamp"])
 
+    def _logs_of(self, contract: str, tx: str) -> list[Mapping[str, Any]]:
+        """What the contract said in a transaction; nothing where the chain has no such transaction."""
+        try:
+            receipt = self._rpc.ask(lambda eth: eth.get_transaction_receipt(HexStr(tx)))
+        except ChainRefused:
+            return []
+        return [log for log in receipt["logs"] if log["address"].lower() == contract.lower() and log["topics"]]
+
     def _logs(self, wanted: FilterParams) -> Sequence[Mapping[str, Any]]:
         return self._rpc.ask(lambda eth: eth.get_logs(wanted))
 
@@ -184,4 +212,4 @@ class Reader:
 
 
 # What a contract that isn't there (yet, at that block) answers.
-_NOTHING: dict[str, Any] = {"address": "0x" + "00" * 20, "uint64": 0, "uint256": 0, "bool": False}
+_NOTHING: dict[str, Any] = {"address": "0x" + "00" * 20, "uint64": 0, "uint256": 0, "bool": False, "bytes32": bytes(32)}

@@ -2,6 +2,7 @@
 
 ProtocolError
 ├── NotVerified       a signature, digest or proof that is not what it must be
+├── NoReceipt         bytes that are no receipt and no voucher
 └── JournalDamaged    a journal that holds what was never written, with its place
 """
 
@@ -14,6 +15,10 @@ class ProtocolError(Exception):
 
 class NotVerified(ProtocolError):
     """A signature, digest or proof that is not what it must be."""
+
+
+class NoReceipt(ProtocolError):
+    """Bytes that are no receipt and no voucher."""
 
 
 class JournalDamaged(ProtocolError):

@@ -1,4 +1,9 @@
-"""The manifest: tokens with their assets' fingerprints, signed by the owner; and the zip that carries both."""
+"""The manifest: tokens with their assets' fingerprints, signed by the owner; and the zip that carries both.
+
+What stands on chain is the SHA-256 of the manifest's head, `{"count", "drop", "root", "schema"}` in canonical JSON,
+with a Merkle root over the tokens. So a receipt can show that one token is in the manifest with its entry and a few
+hashes, and needs neither the other tokens nor the owner's envelope. (Schema 1 was hashed whole.)
+"""
 
 from __future__ import annotations
 
@@ -11,9 +16,11 @@ from pathlib import Path
 import msgspec
 import rfc8785
 
-from node_image.protocol import dsse
+from node_image.protocol import dsse, merkle
+from node_image.protocol.eip712 import keccak
 from node_image.protocol.errors import NotVerified
 
+SCHEMA = 2
 PAYLOAD_TYPE = "application/vnd.edgedrop.manifest+json"
 ENVELOPE = "manifest.dsse.json"
 ASSETS = "assets/"
@@ -31,6 +38,10 @@ class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str
     sku: str | None = None
 
+    def leaf(self) -> bytes:
+        """Its place in the manifest's tree. Hashed twice: 32 bytes can't be taken for a node's 64."""
+        return keccak(keccak(rfc8785.dumps(msgspec.to_builtins(self))))
+
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All tokens of a drop, by token id."""
@@ -40,8 +51,34 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tokens: tuple[Token, ...]
 
     def payload(self) -> bytes:
-        """Canonical JSON (RFC 8785): what is signed and what `digest` is over."""
+        """Canonical JSON (RFC 8785): what the owner signs."""
         return rfc8785.dumps(msgspec.to_builtins(self))
+
+    def tree(self) -> list[list[bytes]]:
+        """The Merkle tree over the tokens."""
+        return merkle.tree([token.leaf() for token in self.tokens])
+
+
+class Head(msgspec.Struct, frozen=True):
+    """What the digest is over; `root` is 0x hex."""
+
+    count: int
+    drop: str
+    root: str
+    schema: int = SCHEMA
+
+
+class Membership(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """That a token is in a manifest: its entry, and the siblings (0x hex) up to the root of a manifest of `count`."""
+
+    entry: Token
+    count: int
+    proof: tuple[str, ...]
+
+    def digest(self, drop: str) -> str:
+        """The manifest digest that this leads to; whoever has it from the chain compares."""
+        siblings = [bytes.fromhex(sibling.removeprefix("0x")) for sibling in self.proof]
+        return head_digest(drop, self.count, merkle.climb(self.entry.leaf(), siblings))
 
 
 def build(drop: str, tokens: Iterable[Token]) -> Manifest:
@@ -49,7 +86,7 @@ def build(drop: str, tokens: Iterable[Token]) -> Manifest:
     ordered = tuple(sorted(tokens, key=lambda token: token.token_id))
     if len({token.token_id for token in ordered}) != len(ordered):
         raise ValueError("two tokens have the same id")
-    return Manifest(1, drop, ordered)
+    return Manifest(SCHEMA, drop, ordered)
 
 
 def fingerprint(asset: bytes) -> str:
@@ -58,8 +95,25 @@ def fingerprint(asset: bytes) -> str:
 
 
 def digest(payload: bytes) -> str:
-    """SHA-256 of the canonical manifest, as it stands on chain (0x hex)."""
-    return "0x" + hashlib.sha256(payload).hexdigest()
+    """What stands on chain of a manifest (0x hex)."""
+    manifest = _decode(payload)
+    return head_digest(manifest.drop, len(manifest.tokens), manifest.tree()[-1][0])
+
+
+def head_digest(drop: str, count: int, root: bytes) -> str:
+    """SHA-256 of the manifest's head (0x hex)."""
+    head = Head(count, drop, "0x" + root.hex())
+    return "0x" + hashlib.sha256(rfc8785.dumps(msgspec.to_builtins(head))).hexdigest()
+
+
+def memberships(manifest: Manifest) -> dict[int, Membership]:
+    """The proof of every token, by token id."""
+    levels = manifest.tree()
+    count = len(manifest.tokens)
+    return {
+        token.token_id: Membership(token, count, tuple("0x" + sibling.hex() for sibling in merkle.proof(levels, place)))
+        for place, token in enumerate(manifest.tokens)
+    }
 
 
 def sign(manifest: Manifest, private_pem: bytes) -> bytes:
@@ -69,13 +123,21 @@ def sign(manifest: Manifest, private_pem: bytes) -> bytes:
 
 def verify(envelope: bytes, public_pem: bytes, assets: Mapping[str, bytes]) -> Manifest:
     """The manifest, when the owner signed it and every asset is the one it names; else NotVerified."""
-    payload = dsse.verify(envelope, PAYLOAD_TYPE, public_pem)
-    try:
-        manifest = msgspec.json.decode(payload, type=Manifest)
-    except msgspec.ValidationError as fault:
-        raise NotVerified(f"the manifest is not of schema 1: {fault}") from fault
+    manifest = _decode(dsse.verify(envelope, PAYLOAD_TYPE, public_pem))
     for token in manifest.tokens:
         _verify_asset(token, assets)
+    return manifest
+
+
+def _decode(payload: bytes) -> Manifest:
+    try:
+        manifest = msgspec.json.decode(payload, type=Manifest)
+    except msgspec.DecodeError as fault:
+        raise NotVerified(f"the manifest is not of schema {SCHEMA}: {fault}") from fault
+    if manifest.schema != SCHEMA:
+        raise NotVerified(f"the manifest is of schema {manifest.schema}, not of {SCHEMA}")
+    if not manifest.tokens:
+        raise NotVerified("the manifest has no token")
     return manifest
 
 

@@ -332,7 +332,7 @@ class Walk:
                 for t in range(TIER_COUNT)
             ),
             *(
-                (f"owner of {id_}", chain.owner_of(contract, id_).lower(), to)
+                (f"owner of {id_}", str(chain.owner_of(contract, id_)).lower(), to)
                 for id_, to in list(model.minted.items())[-5:]
             ),
         ):  # fmt: skip

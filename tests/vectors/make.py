@@ -18,6 +18,7 @@ TYPES = {
     "Voucher": "bytes32 grantId,uint8 tier,uint32 seq,address to,address claimKey,uint8 slot,bytes32 claimHash",
     "Batch": "bytes32 grantId,uint64 batchSeq,bytes32 root,uint32 count,uint64 issuedAt",
     "Claim": "string drop,uint8 tier,uint8 slot,bytes32 claimHash",
+    "Receive": "bytes32 leafHash,address receiver",
 }
 
 
@@ -44,14 +45,47 @@ def leaf(seq: int) -> tuple[dict[str, Any], bytes, str]:
     return message, bytes(typed("Voucher", message).body), claim_id
 
 
-def vouchers(name: str, seqs: list[int]) -> list[dict[str, Any]]:
-    """All vouchers of one batch."""
-    leaves = [leaf(seq) for seq in seqs]
-    levels = [[hashed for _, hashed, _ in leaves]]
+def tree(leaves: list[bytes]) -> list[list[bytes]]:
+    """Sorted pairs; an odd one goes up as it is."""
+    levels = [leaves]
     while len(levels[-1]) > 1:
         row = levels[-1]
         paired = [keccak(min(row[i : i + 2]) + max(row[i : i + 2])) for i in range(0, len(row) - 1, 2)]
         levels.append(paired + row[len(row) & ~1 :])
+    return levels
+
+
+def siblings(levels: list[list[bytes]], index: int) -> list[str]:
+    """From a leaf up to the root."""
+    proof = []
+    for level in levels[:-1]:
+        if index ^ 1 < len(level):
+            proof.append("0x" + level[index ^ 1].hex())
+        index //= 2
+    return proof
+
+
+def merkle(size: int) -> dict[str, Any]:
+    """Leaf i is keccak256 of i as a uint256; the proofs of the first, the last and some between."""
+    leaves = [keccak(i.to_bytes(32, "big")) for i in range(size)]
+    levels = tree(leaves)
+    places = sorted({0, 1 % size, size // 2, size - 1})
+    proofs = [{"index": i, "leaf": "0x" + leaves[i].hex(), "proof": siblings(levels, i)} for i in places]
+    return {"size": size, "root": "0x" + levels[-1][0].hex(), "proofs": proofs}
+
+
+def receive(leaf_hash: str, receiver: str) -> dict[str, Any]:
+    """What a claim key signs."""
+    signable = typed("Receive", {"leafHash": leaf_hash, "receiver": receiver})
+    digest = "0x" + keccak(b"\x19\x01" + signable.header + signable.body).hex()
+    told = {"leaf_hash": leaf_hash, "receiver": receiver, "chain_id": CHAIN, "contract": CONTRACT}
+    return told | {"digest": digest, "struct_hash": "0x" + bytes(signable.body).hex()}
+
+
+def vouchers(name: str, seqs: list[int]) -> list[dict[str, Any]]:
+    """All vouchers of one batch."""
+    leaves = [leaf(seq) for seq in seqs]
+    levels = tree([hashed for _, hashed, _ in leaves])
     root = "0x" + levels[-1][0].hex()
     batch = {"grantId": GRANT, "batchSeq": len(seqs), "root": root, "count": len(seqs), "issuedAt": 1_790_000_000}
     signable = typed("Batch", batch)
@@ -59,11 +93,7 @@ def vouchers(name: str, seqs: list[int]) -> list[dict[str, Any]]:
     signature = "0x" + bytes(KEY.sign_message(signable).signature).hex()
     found = []
     for index, (message, hashed, claim_id) in enumerate(leaves):
-        at, proof = index, []
-        for level in levels[:-1]:
-            if at ^ 1 < len(level):
-                proof.append("0x" + level[at ^ 1].hex())
-            at //= 2
+        proof = siblings(levels, index)
         body = {"schema": 1, "claim_id": claim_id, "drop": "harbour-lights", "node": "quay-appliance1"}
         body |= {"token_id": str(100 + message["seq"]), "chain_id": CHAIN, "contract": CONTRACT, "voucher": message}
         body |= {"proof": proof, "batch": batch, "signature": signature, "price_wei": "0"}
@@ -97,9 +127,16 @@ def claim(drop: str, tier: int, slot: int) -> dict[str, Any]:
     }
 
 
+def write(name: str, made: object) -> None:
+    """As a file that any language reads."""
+    Path(__file__).with_name(f"{name}.json").write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n")
+
+
 if __name__ == "__main__":
     made = {
         "vouchers": vouchers("lone", [0]) + vouchers("five", [1, 2, 3, 4, 5]),
         "claims": [claim("harbour-lights", 0, 0), claim("größe", 2, 7)],
     }
-    Path(__file__).with_name("voucher.json").write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n")
+    write("voucher", made)
+    write("merkle", [merkle(size) for size in (1, 2, 3, 64, 512)])
+    write("receive", [receive("0x" + "5a" * 32, "0x" + "b7" * 20), receive("0x" + "00" * 32, KEY.address)])
