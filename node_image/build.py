@@ -49,7 +49,7 @@ def tools() -> dict[str, Path]:
     found = {
         "nats-server": cache() / "bin" / "nats-server",
         "anvil": cache() / "bin" / "anvil",
-        "ethers.min.js": cache() / "npm" / "node_modules" / "ethers" / "dist" / "ethers.min.js",
+        "ethers.umd.min.js": cache() / "npm" / "node_modules" / "ethers" / "dist" / "ethers.umd.min.js",
     }
     for name, path in found.items():
         if not path.exists():

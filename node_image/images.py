@@ -81,7 +81,7 @@ IMAGES = (
     Image("node-site", "base/site.Dockerfile", parent="base", site="node"),
     Image("node", "base/node.Dockerfile", parent="node-site", app="node"),
     Image("signer", "signer/Dockerfile", parent="node", files=("softhsm2.conf",)),
-    Image("mint", "mint/Dockerfile", parent="node", tools=("ethers.min.js",)),
+    Image("mint", "mint/Dockerfile", parent="node", tools=("ethers.umd.min.js",)),
     Image("courier", "bus/courier.Dockerfile", parent="node"),
     Image("bus", "bus/Dockerfile", parent="base", tools=("nats-server",)),
     Image("front", "front/Dockerfile", packages=("haproxy", "tini")),

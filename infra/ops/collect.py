@@ -14,7 +14,7 @@ from node_image.hub.chain import Chain, ChainFault
 
 ANSWER_S = 2.0
 WORKERS = 32
-MINT_PORT, LEDGER_PORT = 8080, 8080
+MINT_PORT = 8080
 LEDGER, CHAIN = "the ledger", "the chain"
 
 
@@ -46,7 +46,7 @@ def _node(client: httpx.Client, address: str) -> NodeSaid:
 
 
 def _ledger(client: httpx.Client, hub: HubAddresses, drop: str) -> LedgerSaid:
-    answer = client.get(f"http://{hub.ledger}:{LEDGER_PORT}/v1/drops/{drop}").raise_for_status()
+    answer = client.get(f"{hub.ledger_url}/v1/drops/{drop}").raise_for_status()
     # Token ids are decimal strings there: numbers past 2^53 must survive JSON.
     return msgspec.json.decode(answer.content, type=LedgerSaid, strict=False)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from infra.plan.model import DropPlan, Node
+from infra.plan.model import DropPlan, HubAddresses, Node
 from node_image.protocol.facts import DropFacts, TierFacts
 
 
-def facts(plan: DropPlan, node: Node, owner_public_key: str) -> DropFacts:
+def facts(plan: DropPlan, node: Node, hub: HubAddresses, owner_public_key: str) -> DropFacts:
     """The node's drop.json."""
     return DropFacts(
         schema=1,
@@ -24,6 +24,7 @@ def facts(plan: DropPlan, node: Node, owner_public_key: str) -> DropFacts:
         closes_at=plan.closes_at,
         redeem_by=plan.redeem_by,
         tiers=tier_facts(plan),
+        ledger_url=hub.ledger_url,
     )
 
 

@@ -147,6 +147,11 @@ class HubAddresses:
         """The chain node's JSON-RPC."""
         return f"http://{self.chain}:8545"
 
+    @property
+    def ledger_url(self) -> str:
+        """The ledger's HTTP face."""
+        return f"http://{self.ledger}:8080"
+
 
 @dataclass(frozen=True, slots=True)
 class DropPlan:

@@ -94,7 +94,7 @@ frontend claims
     http-request return {large} if {{ req.body_size gt {options.max_body} }}
     # POST /v1/claims is idempotent by claim_id, so it may be sent twice; no other POST may.
     http-request disable-l7-retry if METH_POST !{{ path /v1/claims }}
-    use_backend lookup if METH_GET {{ path_beg /v1/claims/ }}
+    use_backend lookup if METH_GET {{ path_beg /v1/claims/ /v1/receipts/ }}
     default_backend nodes
 """
 

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from node_image.mint.app import Mint, make_app
 from node_image.mint.metrics import ClaimMetrics
+from node_image.mint.receipts import Ledger
 from node_image.protocol import manifest
 from node_image.protocol.errors import ProtocolError
 from node_image.protocol.facts import parse
@@ -38,7 +39,8 @@ def main() -> int:
     except (ProtocolError, OSError) as fault:
         log("mint does not start", level="error", reason=str(fault))
         return 1
-    mint = Mint(facts, found, assets, SignerClient(settings.socket), ClaimMetrics(), settings.static_dir)
+    signer, ledger = SignerClient(settings.socket), Ledger(facts.ledger_url)
+    mint = Mint(facts, found, assets, signer, ClaimMetrics(), settings.static_dir, ledger)
     log("mint serves", drop=facts.drop, node=facts.node, port=settings.port)
     uvicorn.run(make_app(mint), host=settings.host, port=settings.port, log_level="warning", access_log=False)
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,15 @@ from prometheus_client import generate_latest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from node_image.mint.claims import BadClaim, Problem, problem, read_claim
 from node_image.mint.metrics import ClaimMetrics
+from node_image.mint.receipts import Ledger, Receipts
+from node_image.protocol import receipt
 from node_image.protocol.facts import DropFacts
 from node_image.protocol.manifest import Manifest
 from node_image.signer.client import SignerAway, SignerClient, SignerRefused
@@ -28,6 +30,12 @@ from node_image.signer.client import SignerAway, SignerClient, SignerRefused
 PAGE = Path(__file__).parent / "page"
 MAX_BODY = 8192
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'"
+CBOR = "application/cbor"
+VERIFIER = Path(__file__).parent / "verify"
+VERIFIER_FILES = ("index.html", "verify.js", "page.js", "style.css")
+ETHERS = "ethers.umd.min.js"
+# As the claim page's, but for the chain node that the person names.
+VERIFIER_POLICY = POLICY.replace("connect-src 'self'", "connect-src http: https:")
 # An asset is the artist's, not ours: a browser shows it, and runs nothing that stands in it.
 ASSET_HEADERS = {
     "Cache-Control": "public, max-age=31536000, immutable",
@@ -48,6 +56,7 @@ class Mint:
     signer: SignerClient
     metrics: ClaimMetrics
     static: Path
+    ledger: Ledger = field(default_factory=Ledger)
 
     async def claim(self, request: Request) -> Response:
         """POST /v1/claims."""
@@ -75,6 +84,31 @@ class Mint:
             return _problem(problem(refusal.code, str(refusal)))
         except SignerAway:
             return _problem(AWAY)
+
+    async def receipt(self, request: Request) -> Response:
+        """GET /v1/receipts/{claim_id}: JSON, or with `Accept: application/cbor` the compact form."""
+        try:
+            made = await request.app.state.receipts.find(request.path_params["claim_id"])
+        except SignerRefused as refusal:
+            return _problem(problem(refusal.code, str(refusal)))
+        except SignerAway:
+            return _problem(AWAY)
+        compact = CBOR in request.headers.get("Accept", "")
+        body, kind = (receipt.to_cbor(made), CBOR) if compact else (receipt.to_json(made), "application/json")
+        name = f"{made.voucher.drop}-{made.voucher.token_id}.receipt.{'cbor' if compact else 'json'}"
+        # Its anchor and its transaction come later: a copy that is kept would hide them.
+        headers = {"Vary": "Accept", "Cache-Control": "no-store"}
+        return Response(
+            body, media_type=kind, headers=headers | {"Content-Disposition": f'attachment; filename="{name}"'}
+        )
+
+    async def verifier(self, request: Request) -> Response:
+        """GET /verify/...: the page that checks a receipt; it runs from any place, also from a file."""
+        name = request.path_params["file"] or "index.html"
+        folder = self.static if name == ETHERS else VERIFIER
+        if name != ETHERS and name not in VERIFIER_FILES:
+            return _problem(NOT_FOUND)
+        return FileResponse(folder / name, headers={"Content-Security-Policy": VERIFIER_POLICY})
 
     async def drop(self, _request: Request) -> Response:
         """GET /v1/drop: what a client needs to claim."""
@@ -162,6 +196,7 @@ def make_app(mint: Mint) -> Starlette:
         Route("/", mint.page),
         Route("/v1/claims", mint.claim, methods=["POST"]),
         Route("/v1/claims/{claim_id}", mint.find),
+        Route("/v1/receipts/{claim_id}", mint.receipt),
         Route("/v1/drop", mint.drop),
         Route("/v1/status", mint.status),
         Route("/metadata/{token_id:int}", mint.metadata),
@@ -169,10 +204,14 @@ def make_app(mint: Mint) -> Starlette:
         Route("/livez", mint.live),
         Route("/readyz", mint.ready),
         Route("/metrics", mint.measures),
+        Route("/verify", lambda _: RedirectResponse("/verify/")),
+        Route("/verify/{file:path}", mint.verifier),
         Mount("/page", StaticFiles(directory=PAGE)),
         Mount("/static", StaticFiles(directory=mint.static, check_dir=False)),
     ]
-    return Starlette(routes=routes, middleware=[Middleware(NameNode, node=mint.facts.node)])
+    app = Starlette(routes=routes, middleware=[Middleware(NameNode, node=mint.facts.node)])
+    app.state.receipts = Receipts.of(mint.facts, mint.manifest, mint.signer, mint.ledger)
+    return app
 
 
 class NameNode:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from node_image.protocol import manifest, merkle, voucher
+from node_image.protocol.address import checksummed
 from node_image.protocol.errors import NotVerified
 from node_image.protocol.receipt import LeaseBody, Receipt, batch_digest
+from node_image.protocol.signature import recover
 
 OFFLINE = "no chain was asked"
 BARE = "a voucher does not carry it; ask the mint for the receipt"
@@ -28,6 +30,7 @@ class ChainSaid:
     key: str | None
     lease: LeaseBody
     manifest_digest: str | None
+    grant: str = "open"  # or frozen, revoked, closed
     issued: bool = False
     anchored_at: int | None = None
     owner: str | None = None
@@ -66,6 +69,7 @@ def audit(told: Receipt | voucher.Voucher, known: Known) -> list[Step]:
         _manifest(made, receipt, known.chain),
         _asset(receipt, known),
         *_times(made, receipt, known),
+        _grant(receipt, known.chain),
         _redeemed(made, receipt, known.chain),
         _left("contract", "that the contract is the drop's own; `edgedrop plan` names it"),
     ]
@@ -88,6 +92,9 @@ def _leaf(made: voucher.Voucher) -> Step:
 
 def _key(made: voucher.Voucher, known: Known) -> Step:
     key = known.chain.key if known.chain else known.key
+    if key is None and known.chain is None:
+        signer = checksummed(recover(batch_digest(made), _bytes(made.signature)))
+        return _left("key", f"the batch is signed by {signer}; whether that is the grant's key nobody said")
     if key is None:
         raise NotVerified(f"no such grant is open at {made.contract}")
     voucher.verify(made, key)
@@ -151,9 +158,7 @@ def _anchored(made: voucher.Voucher, receipt: Receipt | None, chain: ChainSaid |
     if merkle.climb(batch_digest(made), [_bytes(sibling) for sibling in anchor.proof]) != _bytes(anchor.root):
         raise NotVerified("the batch is not under the checkpoint's root")
     if chain is None:
-        return _left("anchor", f"the receipt says {receipt.status}; the batch is under the checkpoint, but {OFFLINE}")
-    if not chain.issued and anchor.tx is None:
-        return _left("anchor", "not yet anchored: its checkpoint is not on chain")
+        return _left("anchor", f"the batch is under the checkpoint, but {OFFLINE}")
     if not chain.issued:
         raise NotVerified("the receipt says anchored, but its checkpoint is not on chain")
     when = f", since {_time(chain.anchored_at)}" if chain.anchored_at else "; since when was not found"
@@ -166,6 +171,17 @@ def _stamped(receipt: Receipt | None, stamped_at: datetime | None) -> Step:
     if stamped_at is None:
         return _left("timestamp", "nobody said which authority to believe (--tsa-ca)")
     return _found("timestamp", f"an RFC 3161 authority saw its checkpoint at {_time(stamped_at.timestamp())}")
+
+
+def _grant(receipt: Receipt | None, chain: ChainSaid | None) -> Step:
+    """A frozen or revoked grant is no fault of the buyer's: what an anchor proves redeems, the rest waits."""
+    if chain is None:
+        return _left("grant", OFFLINE)
+    if chain.grant not in {"frozen", "revoked"} or chain.owner is not None:
+        return _found("grant", f"the grant is {chain.grant}")
+    if receipt and receipt.anchor:
+        return _found("grant", f"the grant is {chain.grant}; it redeems all the same, by its anchor")
+    return _found("grant", f"the grant is {chain.grant}; it is pending until the holders add its batch, not void")
 
 
 def _redeemed(made: voucher.Voucher, receipt: Receipt | None, chain: ChainSaid | None) -> Step:

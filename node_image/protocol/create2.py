@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from eth_abi.abi import encode
 
 from node_image.protocol.acts import Holder
+from node_image.protocol.address import checksummed as checksummed  # noqa: PLC0414  asked for here too
 from node_image.protocol.eip712 import keccak
 
 # Arachnid's deterministic deployment proxy: calldata is salt | init code; the same address on every chain.
@@ -158,13 +159,6 @@ def plan_address(artifact: bytes, *, drop: str, manifest_digest: str, **told: An
     """Where the drop's contract will be."""
     code = constructor_init_code(artifact, manifest_digest=manifest_digest, **told)
     return create2_address(salt(drop, manifest_digest), code)
-
-
-def checksummed(address: bytes) -> str:
-    """An address as people write it (EIP-55)."""
-    plain = address.hex()
-    marks = keccak(plain.encode()).hex()
-    return "0x" + "".join(letter.upper() if mark >= "8" else letter for letter, mark in zip(plain, marks, strict=False))
 
 
 def _roles(roles: RolesLike) -> tuple[Any, ...]:

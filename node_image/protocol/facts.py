@@ -20,7 +20,10 @@ class TierFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DropFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything planning knows that a node needs; times in Unix seconds, hashes and addresses as 0x hex."""
+    """Everything planning knows that a node needs; times in Unix seconds, hashes and addresses as 0x hex.
+
+    `ledger_url` is the hub's ledger, for what receipts say of anchors; a node does without it.
+    """
 
     schema: int
     drop: str
@@ -37,6 +40,7 @@ class DropFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     closes_at: int
     redeem_by: int
     tiers: tuple[TierFacts, ...]
+    ledger_url: str = ""
 
     def domain(self) -> Domain:
         """The EIP-712 domain of the drop's contract."""

@@ -16,7 +16,7 @@ import cbor2
 import msgspec
 
 from node_image.protocol import eip712, merkle
-from node_image.protocol.create2 import checksummed
+from node_image.protocol.address import checksummed
 from node_image.protocol.errors import NoReceipt, NotVerified, ProtocolError
 from node_image.protocol.manifest import Membership, Token
 from node_image.protocol.voucher import BatchBody, Voucher, VoucherBody, batch_of, leaf_of
@@ -41,9 +41,10 @@ class LeaseBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fiel
 
 
 class Anchor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The ledger's checkpoint over the batch: siblings from the batch's digest to `root`; `tx` put it on chain.
+    """The checkpoint over the batch, on chain: siblings from the batch's digest to `root`.
 
-    `timestamp` is an RFC 3161 reply over the root's 32 bytes (base64 in JSON), one for all receipts of a checkpoint.
+    `tx` put it there; null where the ledger did not see by which. `timestamp` is an RFC 3161 reply over the root's 32
+    bytes (base64 in JSON), one for all receipts of a checkpoint.
     """
 
     root: str
@@ -77,7 +78,7 @@ def make(
     anchor: Anchor | None = None,
 ) -> Receipt:
     """The receipt of a voucher; NotVerified where its parts contradict each other."""
-    status = ANCHORED if anchor is not None and anchor.tx is not None else NOT_YET
+    status = NOT_YET if anchor is None else ANCHORED
     path = path_of(voucher, epoch)
     made = Receipt(1, KIND, path, status, epoch, voucher, lease, tx=tx, manifest=manifest, anchor=anchor)
     _agree(made)

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
+import msgspec
+
 from node_image.protocol import frames, journal, rules
 from node_image.protocol.eip712 import Batch, digest
 from node_image.protocol.errors import JournalDamaged, ProtocolError
@@ -256,6 +258,7 @@ def status(signer: Signer) -> dict[str, object]:
         "head": state.head.hex(),
         "journal_seq": state.journal_seq,
         "durable_seq": signer.durable,
+        "leases": [msgspec.to_builtins(lease) for lease in state.leases.values()],
         "issued": {str(tier): taken for tier, taken in state.next_seq.items()},
         "left": left,
         "ready": not reason,

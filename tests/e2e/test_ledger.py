@@ -79,9 +79,12 @@ def test_a_drop_is_told_grant_by_grant(engine: Engine) -> None:
             values = f"'d', {token}, '\\x01', 0, {token}, '', '', 0, '', 'c', '', 1, 0, '', '{status}'"
             connection.execute(text(f"INSERT INTO vouchers VALUES ({values})"))  # noqa: S608  its own constants
         told = queries.one_drop(connection, "d")
+        connection.execute(text("UPDATE vouchers SET tx = '0xaa'"))
+        found = [queries.voucher_of(connection, b"\x01", 0, seq) for seq in (17, 18, 19)]
         unknown = queries.one_drop(connection, "e")
     assert told is not None
     assert unknown is None
+    assert found == [{"status": "issued", "tx": None}, {"status": "redeemed", "tx": "0xaa"}, None]
     assert (told["token_ids"], told["redeemed_ids"]) == (["17", "18"], ["18"])
     grant = told["grants"][0]
     assert (grant["vouchers"], grant["issued"], grant["redeemed"], grant["journal_seq"]) == (2, 1, 1, None)

@@ -41,13 +41,13 @@ def canonical(told: dict[str, Any]) -> bytes:
     return json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def made(index: int, *, full: bool, anchored: bool = True) -> dict[str, Any]:
+def made(index: int, *, full: bool, seen: bool = True) -> dict[str, Any]:
     """A receipt of a batch of five with its compact form, and what a chain says of it."""
     told = vouchers("five", [1, 2, 3, 4, 5])[index]
     voucher, leaf, digest = told["voucher"] | {"contract": to_checksum_address(CONTRACT)}, told["leaf"], told["digest"]
     entries, levels, manifest_digest = manifest()
     place = voucher["voucher"]["seq"]
-    status = "anchored" if full and anchored else "not yet anchored"
+    status = "anchored" if full else "not yet anchored"
     path = f"{DROP}/{NODE}/{EPOCH}/{voucher['batch']['batchSeq']}/{leaf}"
     receipt: dict[str, Any] = {"schema": 1, "kind": "edgedrop receipt", "path": path, "status": status, "epoch": EPOCH}
     lease = {"start": START, "quota": QUOTA, "notBefore": TIMES[0], "redeemBy": TIMES[1]}
@@ -62,11 +62,11 @@ def made(index: int, *, full: bool, anchored: bool = True) -> dict[str, Any]:
         compact[21] = [len(entries), *parts, b"".join(map(unhex, proof))]
         checkpoint = tree([keccak(bytes([i])) for i in range(3)] + [unhex(digest)])
         above = siblings(checkpoint, 3)
-        anchor_tx = ANCHOR_TX if anchored else None
+        anchor_tx = ANCHOR_TX if seen else None
         receipt["anchor"] = {"root": "0x" + checkpoint[-1][0].hex(), "proof": above, "tx": anchor_tx, "timestamp": None}
-        compact[22] = [b"".join(map(unhex, above)), unhex(ANCHOR_TX) if anchored else None]
+        compact[22] = [b"".join(map(unhex, above)), unhex(ANCHOR_TX) if seen else None]
     chain = {"chain_id": CHAIN, "key": KEY.address, "lease": lease, "manifest_digest": manifest_digest}
-    chain |= {"issued": anchored, "anchored_at": 1_790_000_600 if anchored else None}
+    chain |= {"grant": "open", "issued": full, "anchored_at": 1_790_000_600 if full and seen else None}
     chain |= {"owner": OWNER if full else None, "tx_redeems": full}
     return {"receipt": receipt, "compact": cbor2.dumps(compact, canonical=True).hex(), "chain": chain}
 
@@ -125,7 +125,7 @@ def broken() -> list[dict[str, Any]]:
 if __name__ == "__main__":
     good = {
         "full": made(2, full=True),
-        "checkpoint pending": made(4, full=True, anchored=False),
+        "anchored unseen": made(4, full=True, seen=False),
         "just claimed": made(0, full=False),
     }
     told = [{"name": name} | one for name, one in good.items()]

@@ -38,6 +38,15 @@ def one_drop(connection: Connection, drop: str) -> dict[str, Any] | None:
     }
 
 
+def voucher_of(connection: Connection, grant_id: bytes, tier: int, seq: int) -> dict[str, Any] | None:
+    """How far a voucher is, and the transaction that redeemed it: what a receipt carries of it."""
+    mine = (vouchers.c.grant_id == grant_id) & (vouchers.c.tier == tier) & (vouchers.c.seq == seq)
+    row = connection.execute(select(vouchers.c.status, vouchers.c.tx).where(mine)).first()
+    if row is None:
+        return None
+    return {"status": row.status, "tx": row.tx if row.status == "redeemed" else None}
+
+
 def count_faults(connection: Connection) -> int:
     """Messages refused and waiting for a person."""
     return connection.execute(select(func.count()).select_from(faults)).scalar_one()

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from node_image.hub.ledger import anchors
-from node_image.hub.ledger.queries import all_drops, one_drop
+from node_image.hub.ledger.queries import all_drops, one_drop, voucher_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
     from starlette.requests import Request
 
-BATCH_SEQ_BITS = 63  # what the tables hold
+VOUCHER = "/v1/vouchers/{grant_id}/{tier:int}/{seq:int}"
+TIER_MAX, SEQ_MAX = 2**31 - 1, 2**63 - 1  # what the tables hold
 STACK_HINT = "is its stack up? `edgedrop status` says"
 
 
 def routes(engine: Engine) -> list[Route]:
-    """Drops, anchors and supplements (docs/architecture.md)."""
+    """Drops, anchors, supplements, and how far a voucher is (docs/architecture.md)."""
 
     async def drops(_: Request) -> Response:
         return JSONResponse({"drops": await read(all_drops)})
@@ -37,7 +38,7 @@ def routes(engine: Engine) -> list[Route]:
         grant_id, number = _grant_id(request), request.path_params["batch_seq"]
         if grant_id is None or not await read(lambda connection: anchors.known(connection, grant_id)):
             return _unknown_grant(request)
-        if number.bit_length() > BATCH_SEQ_BITS:
+        if number > SEQ_MAX:
             return _not_anchored(number)
         found = await read(lambda connection: anchors.anchor_of(connection, grant_id, number))
         return JSONResponse(found) if found is not None else _not_anchored(number)
@@ -47,6 +48,12 @@ def routes(engine: Engine) -> list[Route]:
         if grant_id is None or not await read(lambda connection: anchors.known(connection, grant_id)):
             return _unknown_grant(request)
         return JSONResponse(await read(lambda connection: anchors.supplement_of(connection, grant_id)))
+
+    async def voucher(request: Request) -> Response:
+        told, grant_id = request.path_params, _grant_id(request)
+        where = (grant_id or b"", min(told["tier"], TIER_MAX), min(told["seq"], SEQ_MAX))
+        found = await read(lambda connection: voucher_of(connection, *where))
+        return JSONResponse(found) if found is not None else _no_voucher()
 
     async def read(query: Callable[[Connection], Any]) -> Any:
         def run() -> Any:
@@ -60,6 +67,7 @@ def routes(engine: Engine) -> list[Route]:
         Route("/v1/drops/{drop}", drop),
         Route("/v1/anchors/{grant_id}/{batch_seq:int}", anchor),
         Route("/v1/supplement/{grant_id}", supplement),
+        Route(VOUCHER, voucher),
     ]
 
 
@@ -67,6 +75,15 @@ def _grant_id(request: Request) -> bytes | None:
     """32 bytes as hex, with or without 0x."""
     text = str(request.path_params["grant_id"]).removeprefix("0x")
     return bytes.fromhex(text) if re.fullmatch("[0-9a-fA-F]{64}", text) else None
+
+
+def _no_voucher() -> Response:
+    error = {
+        "code": "not_found",
+        "message": "no such voucher has arrived",
+        "hint": "its journal comes when its node is back",
+    }
+    return JSONResponse({"error": error}, status_code=404)
 
 
 def _unknown(name: str) -> Response:

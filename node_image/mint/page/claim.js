@@ -1,6 +1,6 @@
 // The claim page: a wallet made on the phone, one signature, one request. What was begun is kept, so that a reload or a
 // broken connection sends the same claim again and gets the same voucher.
-import { Wallet, id } from "/static/ethers.min.js";
+const { Wallet, id } = window.ethers;
 
 const CLAIM = { Claim: [
   { name: "drop", type: "string" }, { name: "tier", type: "uint8" },
@@ -82,10 +82,42 @@ function showTicket(tier, text) {
   const card = $("ticket").content.cloneNode(true);
   card.querySelector(".number").textContent = `${tier.title} · no. ${voucher.token_id}`;
   card.querySelector(".facts").textContent = `${new Date(voucher.batch.issuedAt * 1000).toLocaleString()} · ${voucher.node}`;
-  const link = card.querySelector("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-  link.download = `${voucher.drop}-${voucher.token_id}.json`;
+  const way = card.querySelector(".path");
+  card.querySelector("details").addEventListener("toggle", async () => { way.textContent = await wayOf(voucher); });
+  card.querySelector("button").addEventListener("click", () => saveReceipt(voucher));
   return card;
+}
+
+// The receipt as the place has it now: its anchor comes later than the voucher.
+async function receiptOf(voucher) {
+  const answer = await fetch(`/v1/receipts/${encodeURIComponent(voucher.claim_id)}`);
+  if (!answer.ok) throw new Error(answer.status);
+  return answer.json();
+}
+
+async function wayOf(voucher) {
+  const [known, state] = await receiptOf(voucher).then((receipt) => [receipt.epoch, receipt.status], () => [null, null]);
+  const place = `${voucher.node}${known === null ? "" : `, key no. ${known}`}`;
+  return `The drop ${voucher.drop}, signed at ${place}, in batch ${voucher.batch.batchSeq} as one of ${voucher.batch.count}` +
+    (state === null ? ". The place does not answer now; the rest is in the receipt." : `; ${state}.`);
+}
+
+async function saveReceipt(voucher) {
+  const name = `${voucher.drop}-${voucher.token_id}`;
+  try {
+    save(`${name}.receipt.json`, JSON.stringify(await receiptOf(voucher)));
+    say("");
+  } catch {
+    save(`${name}.voucher.json`, JSON.stringify(voucher));
+    say("The place does not answer, so the voucher was saved: it redeems all the same. The receipt comes when you are back.");
+  }
+}
+
+function save(name, text) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text]));
+  link.download = name;
+  link.click();
 }
 
 async function show() {
@@ -100,9 +132,6 @@ async function show() {
 }
 
 $("save").addEventListener("click", () => {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([wallet.privateKey]));
-  link.download = "edgedrop-key.txt";
-  link.click();
+  save("edgedrop-key.txt", wallet.privateKey);
 });
 show().catch(() => say("This place does not answer. Check the connection and load the page again."));

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,7 +19,9 @@ from starlette.testclient import TestClient
 
 from node_image.mint.app import Mint, make_app
 from node_image.mint.metrics import ClaimMetrics
-from node_image.protocol import manifest, voucher
+from node_image.mint.receipts import Ledger
+from node_image.protocol import address, audit, manifest, merkle, receipt, voucher
+from node_image.protocol.receipt import Receipt
 from node_image.protocol.rules import Claim
 from node_image.signer.client import SignerClient
 from tests.drop_on_disk import Drop, make_drop, softhsm_missing
@@ -46,11 +55,12 @@ async def give_lease(drop: Drop, key: str) -> None:
     await SignerClient(drop.socket).ask("lease", envelope=drop.lease(key, quota=3))
 
 
-def app(drop: Drop, metrics: ClaimMetrics | None = None) -> Starlette:
+def app(drop: Drop, metrics: ClaimMetrics | None = None, ledger: Ledger | None = None) -> Starlette:
     """The application over the drop's content."""
     envelope, assets = manifest.read_content(drop.folder / "drop" / "content.zip")
     found = manifest.verify(envelope, drop.facts.owner_public_key.encode(), assets)
-    return make_app(Mint(drop.facts, found, assets, SignerClient(drop.socket), metrics or ClaimMetrics(), drop.folder))
+    counted, asked = metrics or ClaimMetrics(), ledger or Ledger()
+    return make_app(Mint(drop.facts, found, assets, SignerClient(drop.socket), counted, drop.folder, asked))
 
 
 def body(claim: Claim, **changes: object) -> dict[str, object]:
@@ -107,6 +117,107 @@ def test_metadata_and_asset_are_the_manifests(http: TestClient) -> None:
     image = http.get(told["image"])
     assert (image.content, image.headers["Content-Type"]) == (b"a picture", "image/png")
     assert image.headers["Content-Security-Policy"] == "sandbox"
+
+
+def claimed(drop: Drop, http: TestClient) -> dict[str, Any]:
+    """The voucher of the claim "first", whoever posted it before."""
+    http.post("/v1/claims", json=body(drop.claim("first")))
+    return dict(http.get("/v1/claims/first").json())
+
+
+def test_a_receipt_is_given_in_both_forms_by_the_node_alone(drop: Drop, http: TestClient) -> None:
+    claimed(drop, http)
+    answer = http.get("/v1/receipts/first")
+    compact = http.get("/v1/receipts/first", headers={"Accept": "application/cbor"})
+    made = receipt.read(answer.content)
+    assert isinstance(made, Receipt)
+    assert receipt.read(compact.content) == msgspec.structs.replace(made, voucher=checksummed(made.voucher))
+    assert (made.status, made.tx, made.path.rsplit("/", 3)[0]) == ("not yet anchored", None, "lights/quay-appliance1")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="lights-100.receipt.json"'
+    assert compact.headers["Content-Type"] == "application/cbor"
+    assert made.manifest is not None
+    assert made.manifest.digest("lights") == drop.facts.manifest_digest
+    steps = audit.audit(made, audit.Known(key=str(drop.ask("address")["key"]), asset=b"a picture"))
+    assert {step.name for step in steps if step.checked} == {"leaf", "key", "signed at", "asset"}
+    assert http.get("/v1/receipts/nobody").status_code == 404
+
+
+def checksummed(made: voucher.Voucher) -> voucher.Voucher:
+    """The compact form has no letters, so it gives the contract's address back as people write it."""
+    return msgspec.structs.replace(made, contract=address.checksummed(bytes.fromhex(made.contract[2:])))
+
+
+def test_anchor_and_transaction_come_from_the_hubs_ledger_and_the_anchor_is_kept(drop: Drop, http: TestClient) -> None:
+    made = claimed(drop, http)
+    digest = receipt.batch_digest(msgspec.convert(made, voucher.Voucher))
+    root = "0x" + merkle.root([digest, bytes(32)]).hex()
+    anchor = {"root": root, "proof": ["0x" + "00" * 32], "number": 0, "tx": "0x" + "aa" * 32, "block": 7}
+    said = {
+        "anchors": anchor | {"timestamp": base64.b64encode(b"reply").decode()},
+        "vouchers": {"tx": "0x" + "bb" * 32},
+    }
+    with hub(said) as (url, asked), TestClient(app(drop, ledger=Ledger(url))) as client:
+        first = msgspec.json.decode(client.get("/v1/receipts/first").content, type=Receipt)
+        client.get("/v1/receipts/first")
+        grant, number = made["batch"]["grantId"], made["batch"]["batchSeq"]
+        place = f"/v1/vouchers/{grant}/0/{made['voucher']['seq']}"
+        assert asked == [f"/v1/anchors/{grant}/{number}", place, place]
+    assert (first.status, first.tx) == ("anchored", "0x" + "bb" * 32)
+    assert first.anchor is not None
+    assert first.anchor.timestamp == b"reply"
+
+
+def test_a_ledger_that_knows_nothing_yet_or_is_away_costs_nobody_a_receipt(drop: Drop, http: TestClient) -> None:
+    claimed(drop, http)
+    with hub({}) as (url, asked), TestClient(app(drop, ledger=Ledger(url))) as client:
+        assert client.get("/v1/receipts/first").json()["status"] == "not yet anchored"
+        assert len(asked) == 2
+    away = Ledger("http://127.0.0.1:9")
+    with TestClient(app(drop, ledger=away)) as client:
+        assert client.get("/v1/receipts/first").json()["status"] == "not yet anchored"
+        assert away._quiet_until > time.monotonic()
+
+
+@contextmanager
+def hub(said: dict[str, object]) -> Iterator[tuple[str, list[str]]]:
+    """A ledger's HTTP: what it says of anchors and vouchers, 404 where it says nothing; and what it was asked."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            found = said.get(self.path.split("/")[2])
+            data = json.dumps(found or {"error": {}}).encode()
+            self.send_response(200 if found else 404)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  the library's name
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_the_verifier_is_served_and_may_ask_the_node_that_a_person_names(http: TestClient) -> None:
+    page = http.get("/verify")
+    assert page.url.path == "/verify/"
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "connect-src http: https:" in policy
+    assert 'src="http' not in page.text
+    for name in ("verify.js", "page.js", "style.css"):
+        assert http.get(f"/verify/{name}").status_code == 200
+    for name in ("none.js", "../app.py", "%2e%2e/app.py"):
+        assert http.get(f"/verify/{name}").status_code == 404
 
 
 def test_the_page_asks_nobody_else(http: TestClient) -> None:

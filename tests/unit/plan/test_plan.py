@@ -124,7 +124,7 @@ def test_a_site_gives_its_boxes_in_order(tmp_path: Path) -> None:
 
 def test_a_nodes_facts_are_a_document_the_node_can_read(plan: DropPlan) -> None:
     node = plan.nodes[3]
-    told = facts_document.parse(msgspec.json.encode(facts(plan, node, "PEM")))
+    told = facts_document.parse(msgspec.json.encode(facts(plan, node, plan_lab(16), "PEM")))
     assert (told.node, told.geo, told.grant_id, told.contract) == (
         "mole-spare1",
         "mole",

@@ -19,8 +19,20 @@ from node_image.protocol.voucher import Voucher
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "receipt.json").read_text())
 ASSET = bytes.fromhex(VECTORS["asset"][2:])
-FULL, PENDING, JUST = VECTORS["receipts"]
-STEPS = ["leaf", "key", "lease", "manifest", "asset", "signed at", "anchor", "timestamp", "redeemed", "contract"]
+FULL, UNSEEN, JUST = VECTORS["receipts"]
+STEPS = [
+    "leaf",
+    "key",
+    "lease",
+    "manifest",
+    "asset",
+    "signed at",
+    "anchor",
+    "timestamp",
+    "grant",
+    "redeemed",
+    "contract",
+]
 
 
 def chain(vector: dict[str, Any], **changes: object) -> ChainSaid:
@@ -50,12 +62,12 @@ def test_a_receipt_is_followed_to_the_chain(vector: dict[str, Any]) -> None:
     steps = audit(found, Known(chain=chain(vector)))
     assert [step.name for step in steps] == STEPS
     left = {step.name for step in steps if not step.checked}
-    expected = {"full": set(), "checkpoint pending": {"anchor"}, "just claimed": {"manifest", "anchor"}}
+    expected = {"full": set(), "anchored unseen": set(), "just claimed": {"manifest", "anchor"}}
     assert left == {"asset", "timestamp", "contract"} | expected[vector["name"]]
 
 
 def test_it_says_anchored_or_not_yet() -> None:
-    for vector, says in ((FULL, "anchored: "), (PENDING, "not yet anchored"), (JUST, "not yet anchored")):
+    for vector, says in ((FULL, "anchored: "), (UNSEEN, "anchored: "), (JUST, "not yet anchored")):
         found = receipt.from_cbor(bytes.fromhex(vector["compact"]))
         told = next(step.told for step in audit(found, Known(chain=chain(vector))) if step.name == "anchor")
         assert told.startswith(says)
@@ -107,6 +119,21 @@ def test_one_changed_field_is_refused(change: dict[str, Any]) -> None:
 def test_what_the_chain_does_not_bear_out(changes: dict[str, object], says: str) -> None:
     with pytest.raises(NotVerified, match=says):
         audit(full(), Known(chain=chain(FULL, **changes)))
+
+
+@pytest.mark.parametrize("state", ["frozen", "revoked"])
+def test_a_suspected_grant_is_no_fault_of_the_buyers(state: str) -> None:
+    by_anchor = chain(UNSEEN, grant=state, owner=None)
+    told = {step.name: step.told for step in audit(without_tx(), Known(chain=by_anchor))}
+    assert "all the same" in told["grant"]
+    just = receipt.from_cbor(bytes.fromhex(JUST["compact"]))
+    told = {step.name: step.told for step in audit(just, Known(chain=chain(JUST, grant=state)))}
+    assert "pending" in told["grant"]
+
+
+def without_tx() -> Receipt:
+    """Not redeemed yet."""
+    return msgspec.structs.replace(receipt.from_cbor(bytes.fromhex(UNSEEN["compact"])), tx=None)
 
 
 def test_a_signature_outside_the_leases_time_is_refused() -> None:

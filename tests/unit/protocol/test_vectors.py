@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from node_image.protocol import eip712, voucher
+from node_image.protocol import eip712, merkle, voucher
 from node_image.protocol.errors import NotVerified
 
-VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "voucher.json").read_text())
+FOLDER = Path(__file__).parents[2] / "vectors"
+VECTORS = json.loads((FOLDER / "voucher.json").read_text())
 
 
 def b(text: str) -> bytes:
@@ -55,3 +56,13 @@ def test_one_changed_field_does_not_verify(field: str) -> None:
             told["voucher"]["seq"] += 1
     with pytest.raises(NotVerified):
         voucher.verify(msgspec.convert(told, voucher.Voucher), vector["key"])
+
+
+@pytest.mark.parametrize("vector", json.loads((FOLDER / "merkle.json").read_text()), ids=lambda one: str(one["size"]))
+def test_merkle_roots_and_proofs(vector: dict[str, Any]) -> None:
+    levels = merkle.tree([eip712.keccak(index.to_bytes(32)) for index in range(vector["size"])])
+    assert levels[-1][0] == b(vector["root"])
+    for told in vector["proofs"]:
+        siblings = [b(sibling) for sibling in told["proof"]]
+        assert merkle.proof(levels, told["index"]) == siblings
+        assert merkle.climb(b(told["leaf"]), siblings) == b(vector["root"])
