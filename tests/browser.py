@@ -84,7 +84,7 @@ class Tab:
     def until(self, script: str) -> None:
         """Until it is so."""
         deadline = time.monotonic() + WAITS_S
-        while not self.run(script):
+        while not self.run(f"Boolean({script})"):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"never: {script}; the page said {self.said}")
             time.sleep(0.02)

@@ -53,13 +53,14 @@ def ask(told: Receipt | Voucher, chain: Chain) -> ChainSaid:
     made, receipt = voucher_of(told), told if isinstance(told, Receipt) else None
     place, body, token_id = made.contract, made.voucher, int(made.token_id)
     anchor = receipt.anchor if receipt else None
+    root = bytes.fromhex(anchor.root.removeprefix("0x")) if anchor else b""
     return ChainSaid(
         chain_id=chain.chain_id(),
         key=chain.grant_key(place, body.grant_id),
         lease=LeaseBody(**chain.lease_of(place, body.grant_id, body.tier)),
         manifest_digest=chain.manifest_digest(place),
-        issued=anchor is not None and chain.issued_root(place, body.grant_id, anchor.root),
-        anchored_at=chain.anchored_at(place, body.grant_id, anchor.root, anchor.tx) if anchor and anchor.tx else None,
+        issued=anchor is not None and chain.issued_root(place, body.grant_id, root),
+        anchored_at=chain.anchored_at(place, body.grant_id, root, anchor.tx) if anchor and anchor.tx else None,
         owner=chain.owner_of(place, token_id),
         tx_redeems=bool(receipt and receipt.tx and chain.redeems(place, token_id, receipt.tx)),
     )

@@ -35,7 +35,7 @@ VERIFIER = Path(__file__).parent / "verify"
 VERIFIER_FILES = ("index.html", "verify.js", "page.js", "style.css")
 ETHERS = "ethers.umd.min.js"
 # As the claim page's, but for the chain node that the person names.
-VERIFIER_POLICY = POLICY.replace("connect-src 'self'", "connect-src http: https:")
+VERIFIER_POLICY = POLICY.replace("img-src 'self'; connect-src 'self'", "img-src data:; connect-src http: https:")
 # An asset is the artist's, not ours: a browser shows it, and runs nothing that stands in it.
 ASSET_HEADERS = {
     "Cache-Control": "public, max-age=31536000, immutable",
