@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -37,13 +36,14 @@ def drop(tmp_path_factory: pytest.TempPathFactory) -> Drop:
 
 @pytest.fixture(scope="module")
 def http(drop: Drop) -> Iterator[TestClient]:
-    """The mint's application before a signer that holds a lease of 3."""
+    """The mint's application before a signer that holds a lease of 4 and answered the claim "kept"."""
     process = drop.signer()
     try:
         key = str(drop.ask("address")["key"])
         with TestClient(app(drop)) as client:
             assert client.get("/readyz").status_code == 503
             client.portal.call(give_lease, drop, key)  # type: ignore[union-attr]  # open inside `with`
+            client.post("/v1/claims", json=body(drop.claim("kept"))).raise_for_status()
             yield client
     finally:
         process.kill()
@@ -52,7 +52,7 @@ def http(drop: Drop) -> Iterator[TestClient]:
 
 async def give_lease(drop: Drop, key: str) -> None:
     """As the courier does it."""
-    await SignerClient(drop.socket).ask("lease", envelope=drop.lease(key, quota=3))
+    await SignerClient(drop.socket).ask("lease", envelope=drop.lease(key, quota=4))
 
 
 def app(drop: Drop, metrics: ClaimMetrics | None = None, ledger: Ledger | None = None) -> Starlette:
@@ -119,16 +119,9 @@ def test_metadata_and_asset_are_the_manifests(http: TestClient) -> None:
     assert image.headers["Content-Security-Policy"] == "sandbox"
 
 
-def claimed(drop: Drop, http: TestClient) -> dict[str, Any]:
-    """The voucher of the claim "first", whoever posted it before."""
-    http.post("/v1/claims", json=body(drop.claim("first")))
-    return dict(http.get("/v1/claims/first").json())
-
-
 def test_a_receipt_is_given_in_both_forms_by_the_node_alone(drop: Drop, http: TestClient) -> None:
-    claimed(drop, http)
-    answer = http.get("/v1/receipts/first")
-    compact = http.get("/v1/receipts/first", headers={"Accept": "application/cbor"})
+    answer = http.get("/v1/receipts/kept")
+    compact = http.get("/v1/receipts/kept", headers={"Accept": "application/cbor"})
     made = receipt.read(answer.content)
     assert isinstance(made, Receipt)
     assert receipt.read(compact.content) == msgspec.structs.replace(made, voucher=checksummed(made.voucher))
@@ -148,7 +141,7 @@ def checksummed(made: voucher.Voucher) -> voucher.Voucher:
 
 
 def test_anchor_and_transaction_come_from_the_hubs_ledger_and_the_anchor_is_kept(drop: Drop, http: TestClient) -> None:
-    made = claimed(drop, http)
+    made = http.get("/v1/claims/kept").json()
     digest = receipt.batch_digest(msgspec.convert(made, voucher.Voucher))
     root = "0x" + merkle.root([digest, bytes(32)]).hex()
     anchor = {"root": root, "proof": ["0x" + "00" * 32], "number": 0, "tx": "0x" + "aa" * 32, "block": 7}
@@ -157,8 +150,8 @@ def test_anchor_and_transaction_come_from_the_hubs_ledger_and_the_anchor_is_kept
         "vouchers": {"tx": "0x" + "bb" * 32},
     }
     with hub(said) as (url, asked), TestClient(app(drop, ledger=Ledger(url))) as client:
-        first = msgspec.json.decode(client.get("/v1/receipts/first").content, type=Receipt)
-        client.get("/v1/receipts/first")
+        first = msgspec.json.decode(client.get("/v1/receipts/kept").content, type=Receipt)
+        client.get("/v1/receipts/kept")
         grant, number = made["batch"]["grantId"], made["batch"]["batchSeq"]
         place = f"/v1/vouchers/{grant}/0/{made['voucher']['seq']}"
         assert asked == [f"/v1/anchors/{grant}/{number}", place, place]
@@ -168,13 +161,13 @@ def test_anchor_and_transaction_come_from_the_hubs_ledger_and_the_anchor_is_kept
 
 
 def test_a_ledger_that_knows_nothing_yet_or_is_away_costs_nobody_a_receipt(drop: Drop, http: TestClient) -> None:
-    claimed(drop, http)
+    assert http.get("/readyz").status_code == 200
     with hub({}) as (url, asked), TestClient(app(drop, ledger=Ledger(url))) as client:
-        assert client.get("/v1/receipts/first").json()["status"] == "not yet anchored"
+        assert client.get("/v1/receipts/kept").json()["status"] == "not yet anchored"
         assert len(asked) == 2
     away = Ledger("http://127.0.0.1:9")
     with TestClient(app(drop, ledger=away)) as client:
-        assert client.get("/v1/receipts/first").json()["status"] == "not yet anchored"
+        assert client.get("/v1/receipts/kept").json()["status"] == "not yet anchored"
         assert away._quiet_until > time.monotonic()
 
 
