@@ -59,6 +59,7 @@ def ask(told: Receipt | Voucher, chain: Chain) -> ChainSaid:
         key=chain.grant_key(place, body.grant_id),
         lease=LeaseBody(**chain.lease_of(place, body.grant_id, body.tier)),
         manifest_digest=chain.manifest_digest(place),
+        grant=chain.status(place, body.grant_id).name.lower(),
         issued=anchor is not None and chain.issued_root(place, body.grant_id, root),
         anchored_at=chain.anchored_at(place, body.grant_id, root, anchor.tx) if anchor and anchor.tx else None,
         owner=chain.owner_of(place, token_id),

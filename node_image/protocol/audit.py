@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import msgspec
+
 from node_image.protocol import manifest, merkle, voucher
 from node_image.protocol.address import checksummed
 from node_image.protocol.errors import NotVerified
@@ -108,10 +110,15 @@ def _lease(made: voucher.Voucher, receipt: Receipt | None, chain: ChainSaid | No
     lease, seq = chain.lease, made.voucher.seq
     if seq >= lease.quota or str(lease.start + seq) != made.token_id:
         raise NotVerified(f"token {made.token_id} is not in the grant's lease on chain")
-    if receipt and receipt.lease != lease:
+    if receipt and not _same_lease(receipt.lease, lease):
         raise NotVerified("the lease on chain is not the one that the receipt names")
     span = f"tokens {lease.start} to {lease.start + lease.quota - 1}"
     return _found("lease", f"on chain the grant may sign {span}, to be redeemed before {_time(lease.redeem_by)}")
+
+
+def _same_lease(held: LeaseBody, chain: LeaseBody) -> bool:
+    """A close-out cuts the quota of a lease and nothing else of it."""
+    return chain.quota <= held.quota and msgspec.structs.replace(chain, quota=held.quota) == held
 
 
 def _manifest(made: voucher.Voucher, receipt: Receipt | None, chain: ChainSaid | None) -> Step:
