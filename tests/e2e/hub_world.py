@@ -47,7 +47,7 @@ def free_port() -> int:
 def nats_server(folder: Path) -> Iterator[str]:
     """JetStream in a folder; its address."""
     port = free_port()
-    command = [NATS, "-js", "-a", "127.0.0.1", "-p", str(port), "-sd", folder]
+    command = [str(NATS), "-js", "-a", "127.0.0.1", "-p", str(port), "-sd", str(folder)]
     server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
         yield f"nats://127.0.0.1:{port}"
