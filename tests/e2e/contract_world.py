@@ -292,7 +292,7 @@ def own_roles() -> Roles:
     return Roles(account(OPERATOR), account(OPERATOR), account(HUB), tuple(Holder(account(key)) for key in HOLDERS))
 
 
-def init_code(roles: Roles, artifact: bytes | None = None) -> bytes:
+def init_code(roles: Roles, artifact: bytes | None = None, tiers: tuple[Tier, ...] | None = None) -> bytes:
     """The drop's contract."""
     return create2.constructor_init_code(
         artifact or ARTIFACT.read_bytes(),
@@ -301,7 +301,7 @@ def init_code(roles: Roles, artifact: bytes | None = None) -> bytes:
         base_uri="edgedrop://drop/metadata/",
         manifest_digest="0x" + "33" * 32,
         roles=roles,
-        tiers=TIERS,
+        tiers=tiers or TIERS,
     )
 
 

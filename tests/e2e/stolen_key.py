@@ -22,7 +22,7 @@ from node_image.protocol import collected, create2
 from node_image.protocol.acts import Act, AddRoots
 from node_image.protocol.collected import Collected
 from node_image.protocol.lease import Lease
-from tests.e2e.contract_world import HOLDERS, HUB, OPERATOR, RELAYER, Split, Tier, account, anvil, init_code, roles
+from tests.e2e.contract_world import HOLDERS, HUB, OPERATOR, RELAYER, Split, Tier, account, anvil, init_code, own_roles
 from tests.e2e.hub_world import Hub, hub, wait_for
 from tests.e2e.journal_node import FOREVER, ISSUED_AT, Node
 
@@ -109,7 +109,7 @@ def stage(folder: Path, supply: int) -> Iterator[Stage]:
         for key in (OPERATOR, RELAYER, HUB, *HOLDERS):
             chain.fund(account(key))
         tiers = (Tier(1, supply, 2, 0, 0, SHARES, supply, supply),)
-        code = init_code(roles(), tiers)
+        code = init_code(own_roles(), tiers=tiers)
         contract = chain.deploy(OPERATOR, create2.salt(DROP, "0x" + "33" * 32), code)
         made.keys.update(relayer=RELAYER, hub=HUB)
         made.settings["EDGEDROP_ANCHOR_EVERY_S"] = "0.5"

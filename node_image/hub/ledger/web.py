@@ -18,57 +18,63 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
     from starlette.requests import Request
 
-VOUCHER = "/v1/vouchers/{grant_id}/{tier:int}/{seq:int}"
 TIER_MAX, SEQ_MAX = 2**31 - 1, 2**63 - 1  # what the tables hold
 STACK_HINT = "is its stack up? `edgedrop status` says"
 
 
 def routes(engine: Engine) -> list[Route]:
     """Drops, anchors, supplements, and how far a voucher is (docs/architecture.md)."""
+    ledger = _Ledger(engine)
+    return [
+        Route("/v1/drops", ledger.drops),
+        Route("/v1/drops/{drop}", ledger.drop),
+        Route("/v1/anchors/{grant_id}/{batch_seq:int}", ledger.anchor),
+        Route("/v1/supplement/{grant_id}", ledger.supplement),
+        Route("/v1/vouchers/{grant_id}/{tier:int}/{seq:int}", ledger.voucher),
+    ]
 
-    async def drops(_: Request) -> Response:
-        return JSONResponse({"drops": await read(all_drops)})
 
-    async def drop(request: Request) -> Response:
+class _Ledger:
+    """What it holds, as HTTP asks for it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def drops(self, _: Request) -> Response:
+        return JSONResponse({"drops": await self._read(all_drops)})
+
+    async def drop(self, request: Request) -> Response:
         name = request.path_params["drop"]
-        found = await read(lambda connection: one_drop(connection, name))
+        found = await self._read(lambda connection: one_drop(connection, name))
         return JSONResponse(found) if found is not None else _unknown(name)
 
-    async def anchor(request: Request) -> Response:
+    async def anchor(self, request: Request) -> Response:
         grant_id, number = _grant_id(request), request.path_params["batch_seq"]
-        if grant_id is None or not await read(lambda connection: anchors.known(connection, grant_id)):
+        if grant_id is None or not await self._read(lambda connection: anchors.known(connection, grant_id)):
             return _unknown_grant(request)
         if number > SEQ_MAX:
             return _not_anchored(number)
-        found = await read(lambda connection: anchors.anchor_of(connection, grant_id, number))
+        found = await self._read(lambda connection: anchors.anchor_of(connection, grant_id, number))
         return JSONResponse(found) if found is not None else _not_anchored(number)
 
-    async def supplement(request: Request) -> Response:
+    async def supplement(self, request: Request) -> Response:
         grant_id = _grant_id(request)
-        if grant_id is None or not await read(lambda connection: anchors.known(connection, grant_id)):
+        if grant_id is None or not await self._read(lambda connection: anchors.known(connection, grant_id)):
             return _unknown_grant(request)
-        return JSONResponse(await read(lambda connection: anchors.supplement_of(connection, grant_id)))
+        return JSONResponse(await self._read(lambda connection: anchors.supplement_of(connection, grant_id)))
 
-    async def voucher(request: Request) -> Response:
+    async def voucher(self, request: Request) -> Response:
         told, grant_id = request.path_params, _grant_id(request)
         where = (grant_id or b"", min(told["tier"], TIER_MAX), min(told["seq"], SEQ_MAX))
-        found = await read(lambda connection: voucher_of(connection, *where))
+        found = await self._read(lambda connection: voucher_of(connection, *where))
         return JSONResponse(found) if found is not None else _no_voucher()
 
-    async def read(query: Callable[[Connection], Any]) -> Any:
+    async def _read(self, query: Callable[[Connection], Any]) -> Any:
         def run() -> Any:
-            with engine.connect() as connection:
+            with self._engine.connect() as connection:
                 return query(connection)
 
         return await asyncio.to_thread(run)
-
-    return [
-        Route("/v1/drops", drops),
-        Route("/v1/drops/{drop}", drop),
-        Route("/v1/anchors/{grant_id}/{batch_seq:int}", anchor),
-        Route("/v1/supplement/{grant_id}", supplement),
-        Route(VOUCHER, voucher),
-    ]
 
 
 def _grant_id(request: Request) -> bytes | None:
@@ -78,12 +84,7 @@ def _grant_id(request: Request) -> bytes | None:
 
 
 def _no_voucher() -> Response:
-    error = {
-        "code": "not_found",
-        "message": "no such voucher has arrived",
-        "hint": "its journal comes when its node is back",
-    }
-    return JSONResponse({"error": error}, status_code=404)
+    return _not_found("not_found", "no such voucher has arrived", "its journal comes when its node is back")
 
 
 def _unknown(name: str) -> Response:

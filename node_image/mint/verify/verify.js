@@ -215,8 +215,9 @@
     const { lease } = chain;
     const { seq } = voucher.voucher;
     demand(seq < lease.quota && String(lease.start + seq) === voucher.token_id, `token ${voucher.token_id} is not in the grant's lease on chain`);
-    const names = ["start", "quota", "notBefore", "redeemBy"];
-    demand(!receipt || names.every((name) => receipt.lease[name] === lease[name]), "the lease on chain is not the one that the receipt names");
+    const same = (held) => ["start", "notBefore", "redeemBy"].every((name) => held[name] === lease[name]);
+    // A close-out cuts the quota of a lease and nothing else of it.
+    demand(!receipt || (same(receipt.lease) && lease.quota <= receipt.lease.quota), "the lease on chain is not the one that the receipt names");
     return found("lease", `on chain the grant may sign tokens ${lease.start} to ${lease.start + lease.quota - 1}, to be redeemed before ${time(lease.redeemBy)}`);
   }
 
