@@ -110,15 +110,16 @@ def _lease(made: voucher.Voucher, receipt: Receipt | None, chain: ChainSaid | No
     lease, seq = chain.lease, made.voucher.seq
     if seq >= lease.quota or str(lease.start + seq) != made.token_id:
         raise NotVerified(f"token {made.token_id} is not in the grant's lease on chain")
-    if receipt and not _same_lease(receipt.lease, lease):
+    if receipt and not _same_lease(receipt.lease, chain):
         raise NotVerified("the lease on chain is not the one that the receipt names")
     span = f"tokens {lease.start} to {lease.start + lease.quota - 1}"
     return _found("lease", f"on chain the grant may sign {span}, to be redeemed before {_time(lease.redeem_by)}")
 
 
-def _same_lease(held: LeaseBody, chain: LeaseBody) -> bool:
-    """A close-out cuts the quota of a lease and nothing else of it."""
-    return chain.quota <= held.quota and msgspec.structs.replace(chain, quota=held.quota) == held
+def _same_lease(held: LeaseBody, chain: ChainSaid) -> bool:
+    """A close-out, or holders taking back a revoked rest, cuts the quota of a lease and nothing else of it."""
+    cut = chain.grant != "open" and chain.lease.quota < held.quota
+    return msgspec.structs.replace(held, quota=chain.lease.quota) == chain.lease if cut else held == chain.lease
 
 
 def _manifest(made: voucher.Voucher, receipt: Receipt | None, chain: ChainSaid | None) -> Step:

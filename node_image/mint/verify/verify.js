@@ -216,8 +216,9 @@
     const { seq } = voucher.voucher;
     demand(seq < lease.quota && String(lease.start + seq) === voucher.token_id, `token ${voucher.token_id} is not in the grant's lease on chain`);
     const same = (held) => ["start", "notBefore", "redeemBy"].every((name) => held[name] === lease[name]);
-    // A close-out cuts the quota of a lease and nothing else of it.
-    demand(!receipt || (same(receipt.lease) && lease.quota <= receipt.lease.quota), "the lease on chain is not the one that the receipt names");
+    // A close-out, or holders taking back a revoked rest, cuts the quota of a lease and nothing else of it.
+    const cut = (held) => chain.grant !== "open" && lease.quota < held.quota;
+    demand(!receipt || (same(receipt.lease) && (lease.quota === receipt.lease.quota || cut(receipt.lease))), "the lease on chain is not the one that the receipt names");
     return found("lease", `on chain the grant may sign tokens ${lease.start} to ${lease.start + lease.quota - 1}, to be redeemed before ${time(lease.redeemBy)}`);
   }
 

@@ -121,6 +121,13 @@ def test_what_the_chain_does_not_bear_out(changes: dict[str, object], says: str)
         audit(full(), Known(chain=chain(FULL, **changes)))
 
 
+def test_a_close_out_cuts_the_lease_and_not_the_receipt() -> None:
+    lease = {**FULL["chain"]["lease"], "quota": full().lease.quota - 1}
+    assert audit(full(), Known(chain=chain(FULL, lease=lease, grant="closed")))
+    with pytest.raises(NotVerified, match="not the one that the receipt names"):
+        audit(full(), Known(chain=chain(FULL, lease=lease)))
+
+
 @pytest.mark.parametrize("state", ["frozen", "revoked"])
 def test_a_suspected_grant_is_no_fault_of_the_buyers(state: str) -> None:
     by_anchor = chain(UNSEEN, grant=state, owner=None)
