@@ -45,9 +45,9 @@ class Drop:
         """The signer's."""
         return self.folder / "signer.sock"
 
-    def signer(self) -> subprocess.Popen[bytes]:
-        """A signer process; `address` waits for it."""
-        return subprocess.Popen([sys.executable, "-m", "node_image.signer"], env=self.environment())
+    def signer(self, **more: str) -> subprocess.Popen[bytes]:
+        """A signer process, with `more` in its environment; `address` waits for it."""
+        return subprocess.Popen([sys.executable, "-m", "node_image.signer"], env=self.environment() | more)
 
     def ask(self, what: str) -> dict[str, object]:
         """The signer's own command line."""

@@ -70,7 +70,7 @@ class Mint:
         except BadClaim as fault:
             return self._refuse(problem("bad_claim", str(fault)), began)
         except SignerRefused as refusal:
-            return self._refuse(problem(refusal.code, str(refusal)), began)
+            return self._refuse(problem(refusal.code, str(refusal), refusal.retry_after_s), began)
         except SignerAway:
             return self._refuse(AWAY, began)
         self.metrics.answered("voucher", time.perf_counter() - began)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -49,13 +50,16 @@ _ANSWERS: dict[str, tuple[HTTPStatus, str, int | None]] = {
     "closed": (HTTPStatus.GONE, "the drop is over", None),
     "not_open": (HTTPStatus.TOO_EARLY, "come back when the window opens", 5),
     "not_ready": (HTTPStatus.SERVICE_UNAVAILABLE, "send the same claim again", 1),
+    "quota": (HTTPStatus.SERVICE_UNAVAILABLE, "send the same claim again: another node answers it", 1),
     "stopped": (HTTPStatus.SERVICE_UNAVAILABLE, "send the same claim again: another node answers it", 1),
 }
 
 
-def problem(code: str, message: str) -> Problem:
-    """The HTTP answer to a refusal of the signer."""
+def problem(code: str, message: str, retry_after_s: float | None = None) -> Problem:
+    """The HTTP answer to a refusal of the signer; HTTP counts Retry-After in whole seconds."""
     status, hint, retry = _ANSWERS.get(code, _ANSWERS["stopped"])
+    if retry_after_s is not None:
+        retry = max(1, math.ceil(retry_after_s))
     return Problem(status, code, message, hint, retry)
 
 

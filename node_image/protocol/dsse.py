@@ -1,16 +1,35 @@
-"""Signed envelopes (DSSE, github.com/secure-systems-lab/dsse): how manifests, leases and releases travel."""
+"""Signed envelopes (DSSE, github.com/secure-systems-lab/dsse): how manifests, leases and releases travel.
+
+Written out here: the library of that name imports every cloud's SDK that it finds, a second at each service's start
+(docs/decisions/0007); the tests hold this against it.
+"""
 
 from __future__ import annotations
 
-import json
+import hashlib
 
+import msgspec
+import rfc8785
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from securesystemslib.dsse import Envelope
-from securesystemslib.exceptions import VerificationError
-from securesystemslib.signer import CryptoSigner, SSlibKey  # type: ignore[attr-defined]  # it has no __all__
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from node_image.protocol.errors import NotVerified
+
+
+class Signature(msgspec.Struct, frozen=True):
+    """`keyid` is a hint and decides nothing."""
+
+    sig: bytes  # msgspec reads and writes bytes as base64
+    keyid: str = ""
+
+
+class Envelope(msgspec.Struct, frozen=True, rename="camel"):
+    """As it travels, in JSON."""
+
+    payload: bytes
+    payload_type: str
+    signatures: tuple[Signature, ...]
 
 
 def new_private_pem() -> bytes:
@@ -31,22 +50,41 @@ def sign(payload_type: str, payload: bytes, private_pem: bytes) -> bytes:
     key = serialization.load_pem_private_key(private_pem, None)
     if not isinstance(key, Ed25519PrivateKey):
         raise NotVerified("the owner's key is not ed25519")
-    envelope = Envelope(payload, payload_type, {})
-    envelope.sign(CryptoSigner(key))
-    return json.dumps(envelope.to_dict(), sort_keys=True, separators=(",", ":")).encode()
+    made = Signature(key.sign(_encoded(payload_type, payload)), _key_id(key.public_key()))
+    return msgspec.json.encode(Envelope(payload, payload_type, (made,)), order="sorted")
 
 
 def verify(envelope: bytes, payload_type: str, public: bytes) -> bytes:
     """The payload, when the envelope is of this type and signed by this key; else NotVerified."""
     try:
-        found = Envelope.from_dict(json.loads(envelope))
-    except (ValueError, KeyError, TypeError, AttributeError) as fault:
+        found = msgspec.json.decode(envelope, type=Envelope)
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise NotVerified("it is no DSSE envelope") from fault
     if found.payload_type != payload_type:
         raise NotVerified(f"the envelope holds {found.payload_type}, not {payload_type}")
-    key = SSlibKey.from_crypto(serialization.load_pem_public_key(public))
+    key = serialization.load_pem_public_key(public)
+    if not isinstance(key, Ed25519PublicKey):
+        raise NotVerified("the owner's key is not ed25519")
+    if not any(_signed(key, one.sig, _encoded(payload_type, found.payload)) for one in found.signatures):
+        raise NotVerified("the envelope is not signed by the owner's key")
+    return found.payload
+
+
+def _encoded(payload_type: str, payload: bytes) -> bytes:
+    """PAE, the bytes that are signed: with lengths, so that no type runs into a payload."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+def _signed(key: Ed25519PublicKey, signature: bytes, data: bytes) -> bool:
     try:
-        found.verify([key], 1)
-    except VerificationError as fault:
-        raise NotVerified("the envelope is not signed by the owner's key") from fault
-    return bytes(found.payload)
+        key.verify(signature, data)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _key_id(key: Ed25519PublicKey) -> str:
+    """As in-toto and TUF name a key: SHA-256 over its canonical JSON."""
+    public = {"public": key.public_bytes_raw().hex()}
+    return hashlib.sha256(rfc8785.dumps({"keytype": "ed25519", "scheme": "ed25519", "keyval": public})).hexdigest()

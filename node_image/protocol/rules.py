@@ -28,6 +28,7 @@ class Result(StrEnum):
     WALLET_CAP = "wallet_cap"
     BAD_CLAIM = "bad_claim"
     CONFLICT = "conflict"
+    QUOTA = "quota"  # of the HSM: no rule of the claim's, the signer finds it
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):

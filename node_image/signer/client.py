@@ -23,9 +23,9 @@ class SignerAway(Exception):
 class SignerRefused(Exception):
     """The signer's answer is no; `code` as in docs/architecture.md."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
-        self.code = code
+        self.code, self.retry_after_s = code, retry_after_s
 
 
 class SignerClient:
@@ -53,7 +53,8 @@ class SignerClient:
         finally:
             self._open.pop(number, None)
         if "error" in told:
-            raise SignerRefused(told["error"]["code"], told["error"]["message"])
+            error = told["error"]
+            raise SignerRefused(error["code"], error["message"], error.get("retry_after_s"))
         return dict(told["ok"])
 
     async def _connected(self) -> asyncio.StreamWriter:

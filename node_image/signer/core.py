@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from itertools import islice
 
 import msgspec
@@ -28,7 +29,7 @@ from node_image.protocol.voucher import Tree, Voucher
 from node_image.signer.index import FramePlaces, compact_state
 from node_image.signer.intake import Intake, Refused, Waiting
 from node_image.signer.journal_file import DiskFault, JournalFile
-from node_image.signer.keystore import HsmFault, Key
+from node_image.signer.keystores import HsmFault, Key, QuotaSpent, Report
 from node_image.signer.recent import Recent
 
 __all__ = ["Refused", "Signer", "status"]
@@ -86,6 +87,10 @@ class Signer:
     def address(self) -> bytes:
         """The grant's key as an address."""
         return address_of(self._key.public)
+
+    def keystore(self) -> Report:
+        """How the key's keystore does."""
+        return self._key.report()
 
     def submit(self, claim: Claim, tell: Callable[[Voucher | Refused, bool], None]) -> None:
         """Take a claim; `tell` gets its voucher and whether it is new, or the reason of a no."""
@@ -194,8 +199,8 @@ class Signer:
 
     async def _answer(self, group: list[Waiting]) -> None:
         """Decide each on what those before it left, then commit those that are to be signed as one batch."""
-        now = int(self._clock())
-        decided = [(waiting, self._decide(waiting, now)) for waiting in group]
+        now, spent = int(self._clock()), self._spent_quota()
+        decided = [(waiting, self._decide(waiting, now, spent)) for waiting in group]
         chosen = [waiting for waiting, result in decided if result is Result.SIGN]
         if chosen:
             number, tree = self.state.next_batch, await self._commit(now)
@@ -206,10 +211,21 @@ class Signer:
             if result is Result.KNOWN:
                 waiting.answer(self._recent.voucher(self.state.claims[waiting.claim.claim_id]))
 
-    def _decide(self, waiting: Waiting, now: int) -> Result:
+    def _spent_quota(self) -> QuotaSpent | None:
+        """Asked before anything is persisted: what no signature is left for takes no seq."""
+        try:
+            self._key.check()
+        except QuotaSpent as spent:
+            return spent
+        return None
+
+    def _decide(self, waiting: Waiting, now: int, spent: QuotaSpent | None) -> Result:
         """Decide one claim and journal it at once, so that the next of the group is decided on what it left."""
         claim = waiting.claim
         decision = rules.decide(self.state, self.facts, self._separator, claim, now, waiting.wrong)
+        if decision.result is Result.SIGN and spent:
+            waiting.answer(Refused(Result.QUOTA.value, str(spent), spent.retry_after_s))
+            return Result.QUOTA
         if decision.result is Result.SIGN:
             told = frames.Claim(claim.claim_id, claim.tier, decision.seq, claim.to, claim.slot, claim.signature)
             self._append(Kind.CLAIM, told)
@@ -263,6 +279,7 @@ def status(signer: Signer) -> dict[str, object]:
         "left": left,
         "ready": not reason,
         "reason": reason,
+        "keystore": asdict(signer.keystore()),
     }
 
 

@@ -23,11 +23,11 @@ AT_ONCE = 4  # so few are checked where they are: handing them over would take l
 
 
 class Refused(Exception):
-    """The answer is no; `code` is one of the socket's error codes."""
+    """The answer is no; `code` is one of the socket's error codes. `retry_after_s` is set where that is known."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
-        self.code = code
+        self.code, self.retry_after_s = code, retry_after_s
 
 
 class Waiting:

@@ -55,12 +55,18 @@ class Bad(msgspec.Struct, frozen=True, gc=False):
     """A no, with its code and words."""
 
     id: int | None  # None where the request had none
-    error: dict[str, str]
+    error: dict[str, str | float]
 
 
 def bad(number: int | None, code: str, message: str) -> Bad:
     """A no."""
     return Bad(number, {"code": code, "message": message})
+
+
+def refused(number: int, refusal: Refused) -> Bad:
+    """A no of the signer's, with the time to come back where that is known."""
+    told: dict[str, str | float] = {"code": refusal.code, "message": str(refusal)}
+    return Bad(number, told if refusal.retry_after_s is None else told | {"retry_after_s": refusal.retry_after_s})
 
 
 class SocketServer:
@@ -164,7 +170,7 @@ class Line(asyncio.Protocol):
 
     def _told(self, number: int, told: Voucher | Refused, new: bool) -> None:
         if isinstance(told, Refused):
-            self._say(bad(number, told.code, str(told)))
+            self._say(refused(number, told))
         else:
             self._say(Good(number, Answered(told, new)))
 
@@ -192,7 +198,7 @@ class Line(asyncio.Protocol):
         try:
             self._say(Good(ask.id, await operation(ask)))
         except Refused as refusal:
-            self._say(bad(ask.id, refusal.code, str(refusal)))
+            self._say(refused(ask.id, refusal))
         except (ValueError, ProtocolError) as fault:
             self._say(bad(ask.id, "bad_claim", f"not understood: {fault}"))
 

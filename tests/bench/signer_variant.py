@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
-from node_image.signer import core, keystore
+from node_image.signer import core
+from node_image.signer.keystores import pkcs11
 
 
 def main() -> None:
@@ -20,13 +21,13 @@ def main() -> None:
 
 def slow(seconds: float) -> None:
     """An HSM that takes its time for each signature, as a hardware one does."""
-    sign = keystore.Pkcs11Key.sign
+    sign = pkcs11.Pkcs11Key.sign
 
-    def wait_and_sign(self: keystore.Pkcs11Key, digest: bytes) -> bytes:
+    def wait_and_sign(self: pkcs11.Pkcs11Key, digest: bytes) -> bytes:
         time.sleep(seconds)
         return sign(self, digest)
 
-    keystore.Pkcs11Key.sign = wait_and_sign  # type: ignore[method-assign]
+    pkcs11.Pkcs11Key.sign = wait_and_sign  # type: ignore[method-assign]
 
 
 main()

@@ -20,7 +20,7 @@ from node_image.protocol.journal import ClaimRecord, JournalState
 from node_image.signer import core, index
 from node_image.signer.intake import Intake, Waiting
 from node_image.signer.journal_file import JournalFile
-from node_image.signer.keystore import Key
+from node_image.signer.keystores import Key
 
 HELD_BACK = 3  # appends
 

@@ -1,0 +1,52 @@
+"""The one door: a URI to a keystore. A key that no kind knows is refused by name; its value is never repeated."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlsplit
+
+from node_image.signer.keystores import awskms, file, pkcs11
+from node_image.signer.keystores.base import Keystore, Misfit
+from node_image.signer.keystores.metered import MeteredKeystore
+from node_image.signer.keystores.quota import Quota
+
+QUOTA_KEYS = frozenset({"quota-per-second", "burst"})
+KINDS = {"pkcs11": pkcs11.KIND, "awskms": awskms.KIND, "file": file.KIND}
+
+
+def open_keystore(uri: str) -> Keystore:
+    """The keystore behind `<kind>:?<key>=<value>&..`; Misfit where there can be none, HsmFault where it is out."""
+    name, told = _parse(uri)
+    kind = KINDS[name]
+    own = {key: value for key, value in told.items() if key not in QUOTA_KEYS}
+    if missing := kind.needs - own.keys():
+        raise Misfit(f"{name}: keystore without {', '.join(sorted(missing))}", f"its form is {kind.form}")
+    if unknown := own.keys() - kind.needs - kind.may:
+        raise Misfit(f"{name}: keystore takes no {', '.join(sorted(unknown))}", f"its form is {kind.form}")
+    quota = _quota(told)
+    return MeteredKeystore(name, kind.open(own), quota)
+
+
+def is_for_tests_only(uri: str) -> bool:
+    """Its keys lie in plain files."""
+    return urlsplit(uri).scheme == "file"
+
+
+def _parse(uri: str) -> tuple[str, dict[str, str]]:
+    parts = urlsplit(uri)
+    if parts.scheme not in KINDS:
+        raise Misfit("the keystore's URI names no kind that there is", f"begin it with one of {': '.join(KINDS)}:")
+    pairs = parse_qsl(parts.query)
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise Misfit(f"{parts.scheme}: keystore says one thing twice", f"its form is {KINDS[parts.scheme].form}")
+    return parts.scheme, dict(pairs)
+
+
+def _quota(told: dict[str, str]) -> Quota | None:
+    if not told.keys() & QUOTA_KEYS:
+        return None
+    try:
+        return Quota.of(float(told["quota-per-second"]), int(told["burst"]) if "burst" in told else None)
+    except (KeyError, ValueError) as fault:
+        raise Misfit(
+            "the keystore's quota cannot be read", "write quota-per-second=14&burst=28: both above 0, burst whole"
+        ) from fault

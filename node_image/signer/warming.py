@@ -1,0 +1,63 @@
+"""Before the signer can sign: its socket is there, says that it isn't ready, and why."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from node_image.service import log
+from node_image.signer.keystores import HsmFault, Key
+from node_image.signer.framing import read_message, write_message
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 2.0
+
+
+class Warming:
+    """What the socket says until there is a key that signs."""
+
+    def __init__(self, grant_id: str) -> None:
+        self._grant_id = grant_id
+        self.reason = "the keystore is warming up"
+
+    async def serve(self, path: Path) -> asyncio.Server:
+        """Listen; a socket file that a dead process left is taken over."""
+        path.unlink(missing_ok=True)  # noqa: ASYNC240  once, before anyone is served
+        return await asyncio.start_unix_server(self._connection, path)
+
+    def status(self) -> dict[str, Any]:
+        """As the signer's own, with nothing in it."""
+        nothing: dict[str, Any] = {"key": None, "head": "", "issued": {}, "left": {}, "keystore": None}
+        numbers = {"journal_seq": 0, "durable_seq": 0}
+        return {"grant_id": self._grant_id, **nothing, **numbers, "ready": False, "reason": self.reason}
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, ValueError, msgspec.MsgspecError):
+            while (request := await read_message(reader)) is not None:
+                refusal = {"error": {"code": "not_ready", "message": self.reason}}
+                told = {"ok": self.status()} if request.get("op") == "status" else refusal
+                await write_message(writer, {"id": request.get("id"), **told})
+        writer.close()
+
+
+async def warm_key(open_key: Callable[[], Key], warming: Warming) -> Key:
+    """Sessions, key, one signature that means nothing; again until it works. Misfit ends it: no waiting mends that."""
+    pause = FIRST_PAUSE_S
+    while True:
+        try:
+            return await asyncio.to_thread(_warmed, open_key)
+        except HsmFault as fault:
+            warming.reason = f"the keystore is not warm: {fault}"
+            log("keystore is not warm", level="warning", reason=str(fault))
+        await asyncio.sleep(pause)
+        pause = min(LONGEST_PAUSE_S, pause * 2)
+
+
+def _warmed(open_key: Callable[[], Key]) -> Key:
+    key = open_key()
+    key.warm()
+    return key
