@@ -24,7 +24,7 @@ from node_image.protocol.signature import address_of
 
 def owner_pem() -> bytes:
     """The drop owner's ed25519 key: signs manifests, leases, announcements, releases."""
-    return _kept("owner.pem", dsse.new_private_pem)
+    return kept("owner.pem", dsse.new_private_pem)
 
 
 def owner_public_pem() -> bytes:
@@ -44,12 +44,12 @@ def witness_public_pem() -> bytes:
 
 def operator_key() -> str:
     """The account that deploys contracts and opens leases (0x hex)."""
-    return _kept("operator.key", _account).decode()
+    return kept("operator.key", _account).decode()
 
 
 def relayer_key() -> str:
     """The account that redeems free vouchers (0x hex)."""
-    return _kept("relayer.key", _account).decode()
+    return kept("relayer.key", _account).decode()
 
 
 def hub_key() -> str:
@@ -84,7 +84,7 @@ def relayer_address() -> str:
 
 def ssh_key() -> Path:
     """The file of the key that reaches the boxes (OpenSSH form, ed25519)."""
-    _kept("ssh.key", _ssh_private)
+    kept("ssh.key", _ssh_private)
     return home() / "keys" / "ssh.key"
 
 
@@ -97,12 +97,12 @@ def ssh_public_key() -> str:
 
 def bus_secret() -> str:
     """What nodes and hub services show to the bus."""
-    return _kept("bus.secret", _secret).decode()
+    return kept("bus.secret", _secret).decode()
 
 
 def db_secret() -> str:
     """The ledger database's password."""
-    return _kept("db.secret", _secret).decode()
+    return kept("db.secret", _secret).decode()
 
 
 def manifest_digest(drop: str) -> str | None:
@@ -130,8 +130,8 @@ def _address(key: str) -> str:
     return to_checksum_address(address_of(point))
 
 
-def _kept(name: str, make: Callable[[], bytes]) -> bytes:
-    """Of two runs that need it first at once, one makes it and both use that one."""
+def kept(name: str, make: Callable[[], bytes]) -> bytes:
+    """A file of keys/, made on first need: of two runs that need it at once, one makes it and both use that one."""
     path = place("keys", name)
     if not path.exists():
         made = path.with_name(f"{name}.{os.getpid()}")

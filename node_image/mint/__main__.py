@@ -9,6 +9,8 @@ import uvicorn
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from node_image.mint.app import Mint, make_app
+from node_image.mint.asking import Asking
+from node_image.mint.cloud import CloudSigner, TlsSignerClient, client_context
 from node_image.mint.metrics import ClaimMetrics
 from node_image.mint.receipts import Ledger
 from node_image.protocol import manifest
@@ -27,6 +29,18 @@ class Settings(BaseSettings):
     static_dir: Path = Path("/opt/edgedrop/static")
     host: str = "0.0.0.0"  # noqa: S104  the node's own network
     port: int = 8080
+    cloud_signer: str = ""  # host:port of the hub's; empty: this node has none
+    tls_file: Path = Path("/etc/edgedrop/cloud/node.pem")  # own key and certificate
+    authority_file: Path = Path("/etc/edgedrop/cloud/authority.pem")
+
+    def asking(self) -> Asking:
+        """The node's own signer, and the hub's behind it where there is one."""
+        own = SignerClient(self.socket)
+        if not self.cloud_signer:
+            return Asking(own)
+        host, _, port = self.cloud_signer.rpartition(":")
+        context = client_context(self.tls_file, self.authority_file)
+        return Asking(own, CloudSigner(TlsSignerClient(host, int(port), context)))
 
 
 def main() -> int:
@@ -36,11 +50,12 @@ def main() -> int:
         facts = parse((settings.drop_dir / "drop.json").read_bytes())
         envelope, assets = manifest.read_content(settings.drop_dir / "content.zip")
         found = manifest.verify(envelope, facts.owner_public_key.encode(), assets)
-    except (ProtocolError, OSError) as fault:
+        asking = settings.asking()
+    except (ProtocolError, OSError, ValueError) as fault:
         log("mint does not start", level="error", reason=str(fault))
         return 1
-    signer, ledger = SignerClient(settings.socket), Ledger(facts.ledger_url)
-    mint = Mint(facts, found, assets, signer, ClaimMetrics(), settings.static_dir, ledger)
+    ledger = Ledger(facts.ledger_url)
+    mint = Mint(facts, found, assets, asking, ClaimMetrics(), settings.static_dir, ledger)
     log("mint serves", drop=facts.drop, node=facts.node, port=settings.port)
     uvicorn.run(make_app(mint), host=settings.host, port=settings.port, log_level="warning", access_log=False)
     return 0

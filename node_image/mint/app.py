@@ -19,13 +19,14 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from node_image.mint.asking import Asking
 from node_image.mint.claims import BadClaim, Problem, problem, read_claim
 from node_image.mint.metrics import ClaimMetrics
 from node_image.mint.receipts import Ledger, Receipts
 from node_image.protocol import receipt
 from node_image.protocol.facts import DropFacts
 from node_image.protocol.manifest import Manifest
-from node_image.signer.client import SignerAway, SignerClient, SignerRefused
+from node_image.signer.client import SignerAway, SignerRefused
 
 PAGE = Path(__file__).parent / "page"
 MAX_BODY = 8192
@@ -53,7 +54,7 @@ class Mint:
     facts: DropFacts
     manifest: Manifest
     assets: dict[str, bytes]
-    signer: SignerClient
+    signer: Asking
     metrics: ClaimMetrics
     static: Path
     ledger: Ledger = field(default_factory=Ledger)
@@ -159,10 +160,11 @@ class Mint:
         return _json({"live": True})
 
     async def ready(self, _request: Request) -> Response:
-        """GET /readyz: the signer is ready and holds a lease."""
+        """GET /readyz: a signer is ready and holds a lease, the node's own or else the hub's."""
         told = await self._status()
-        status = HTTPStatus.OK if told.get("ready") else HTTPStatus.SERVICE_UNAVAILABLE
-        return _json({"ready": bool(told.get("ready")), "reason": told.get("reason", "")}, status)
+        ready = bool(told.get("ready")) or await self.signer.cloud_ready(told)
+        status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+        return _json({"ready": ready, "reason": told.get("reason", "")}, status)
 
     async def status(self, _request: Request) -> Response:
         """GET /v1/status: the signer's status with this process's percentiles."""

@@ -1,7 +1,7 @@
 """Signed envelopes (DSSE, github.com/secure-systems-lab/dsse): how manifests, leases and releases travel.
 
 Written out here: the library of that name imports every cloud's SDK that it finds, a second at each service's start
-(docs/decisions/0007); the tests hold this against it.
+(docs/decisions/0009); the tests hold this against it.
 """
 
 from __future__ import annotations

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+from node_image.protocol import dsse
 from node_image.protocol.eip712 import Domain
+from node_image.protocol.errors import NotVerified
+
+PAYLOAD_TYPE = "application/vnd.edgedrop.facts+json"
 
 
 class TierFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,3 +54,19 @@ class DropFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def parse(data: bytes) -> DropFacts:
     """The facts from `drop.json`; msgspec.ValidationError names the path that is wrong."""
     return msgspec.json.decode(data, type=DropFacts)
+
+
+def sign(facts: DropFacts, private_pem: bytes) -> bytes:
+    """In the owner's envelope: how the hub's cloud signer is told of a grant."""
+    return dsse.sign(PAYLOAD_TYPE, msgspec.json.encode(facts, order="sorted"), private_pem)
+
+
+def verify(envelope: bytes, public_pem: bytes) -> DropFacts:
+    """The facts that the owner signed and that name that owner; else NotVerified."""
+    try:
+        found = parse(dsse.verify(envelope, PAYLOAD_TYPE, public_pem))
+    except msgspec.DecodeError as fault:
+        raise NotVerified(f"the facts are not of schema 1: {fault}") from fault
+    if found.owner_public_key.encode() != public_pem:
+        raise NotVerified("the facts name another owner than the one who signed them")
+    return found

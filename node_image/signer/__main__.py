@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import uvloop
@@ -18,15 +18,12 @@ from node_image.protocol.errors import ProtocolError
 from node_image.protocol.facts import DropFacts, parse
 from node_image.service import log
 from node_image.signer.client import SignerAway, SignerClient
-from node_image.signer.core import Signer
-from node_image.signer.journal_file import DiskFault, JournalFile
-from node_image.signer.keystores import HsmFault, Key, Misfit, is_for_tests_only, open_keystore
-from node_image.signer.server import SocketServer
-from node_image.signer.warming import Warming, warm_key
+from node_image.signer.journal_file import DiskFault
+from node_image.signer.keystores import HsmFault, Key, Misfit, open_keystore, refuse_plain_keys
+from node_image.signer.serve import serve_grant
 
 SOFTHSM = "pkcs11:?module=/usr/lib/softhsm/libsofthsm2.so&token=edgedrop&pin-file=/var/lib/edgedrop/tokens/pin"
 SOCKET_S = 10.0
-GC_EVERY = 50_000  # objects: a batch makes thousands, none of them in a circle
 
 
 class Settings(BaseSettings):
@@ -67,46 +64,20 @@ def read_facts(folder: Path) -> DropFacts:
     return facts
 
 
-def refuse_plain_keys(keystore: str, *, allowed: bool) -> None:
-    """Misfit for keys in plain files, but in a unit test."""
-    if is_for_tests_only(keystore) and not allowed:
-        raise Misfit(
-            "file: keys lie open on the disk: no drop is signed with them",
-            "use pkcs11:, or in a unit test set EDGEDROP_ALLOW_FILE_KEYS=1",
-        )
-
-
 async def _serve(settings: Settings) -> None:
     facts = read_facts(settings.drop_dir)
-    label = f"{facts.drop}/{facts.node}/{facts.epoch}"
-    key = await _warm(facts, label, settings)
-    file = JournalFile(settings.journal_dir / (label.replace("/", ".") + ".journal"))
-    signer = Signer(facts, key, file)
-    if file.torn:
-        log("cut off an append that never finished; nothing in it was signed", level="warning", bytes=file.torn)
-    await signer.open()
-    gc.collect()
-    gc.freeze()  # what is there now stays: no collection walks it again
-    gc.set_threshold(GC_EVERY)
-    server = await SocketServer(signer).serve(settings.socket)
-    log("signer serves", drop=facts.drop, node=facts.node, key="0x" + signer.address.hex())
+    serving = asyncio.create_task(serve_grant(facts, open_keystore_of(settings), settings.journal_dir, settings.socket))
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    tasks = [asyncio.create_task(work) for work in (signer.run(), signer.flush(), signer.revive())]
-    await asyncio.wait([asyncio.create_task(stopping.wait()), *tasks], return_when=asyncio.FIRST_COMPLETED)
-    server.close()
+    await asyncio.wait([asyncio.create_task(stopping.wait()), serving], return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        serving.result()
 
 
-async def _warm(facts: DropFacts, label: str, settings: Settings) -> Key:
-    """The key, once its HSM has signed with it; until then the socket says why there is none."""
-    warming = Warming(facts.grant_id)
-    server = await warming.serve(settings.socket)
-    try:
-        return await warm_key(lambda: open_keystore(settings.keystore).key(label), warming)
-    finally:
-        server.close()
-        server.close_clients()
+def open_keystore_of(settings: Settings) -> Callable[[str], Key]:
+    """The keystore is opened at each try: where it is out, it may be there the next time."""
+    return lambda label: open_keystore(settings.keystore).key(label)
 
 
 async def _ask(settings: Settings, what: str) -> int:

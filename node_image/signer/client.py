@@ -31,8 +31,8 @@ class SignerRefused(Exception):
 class SignerClient:
     """Shared by all requests of a process."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, answer_s: float = ANSWER_S) -> None:
+        self._path, self._answer_s = path, answer_s
         self._numbers = itertools.count(1)
         self._open: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._writer: asyncio.StreamWriter | None = None
@@ -47,7 +47,7 @@ class SignerClient:
         self._open[number] = answer
         try:
             await write_message(writer, {"id": number, "op": op, **fields})
-            told = await asyncio.wait_for(answer, ANSWER_S)
+            told = await asyncio.wait_for(answer, self._answer_s)
         except (OSError, TimeoutError) as fault:
             raise SignerAway("the signer does not answer") from fault
         finally:
@@ -60,12 +60,15 @@ class SignerClient:
     async def _connected(self) -> asyncio.StreamWriter:
         async with self._connecting:
             if self._writer is None or self._writer.is_closing():
-                try:
-                    reader, self._writer = await asyncio.open_unix_connection(self._path)
-                except OSError as fault:
-                    raise SignerAway("the signer's socket is not there") from fault
+                reader, self._writer = await self._dial()
                 self._reading = asyncio.create_task(self._read(reader, self._writer))
             return self._writer
+
+    async def _dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        try:
+            return await asyncio.open_unix_connection(self._path)
+        except OSError as fault:
+            raise SignerAway("the signer's socket is not there") from fault
 
     async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, ValueError):

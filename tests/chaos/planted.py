@@ -20,7 +20,7 @@ from node_image.protocol.journal import ClaimRecord, JournalState
 from node_image.signer import core, index
 from node_image.signer.intake import Intake, Waiting
 from node_image.signer.journal_file import JournalFile
-from node_image.signer.keystores import Key
+from node_image.signer.keystores import Key, Report
 
 HELD_BACK = 3  # appends
 
@@ -206,6 +206,18 @@ class Watched:
         with self._path.open("ab") as file:
             file.write(digest)
         return self._key.sign(digest)
+
+    def check(self) -> None:
+        """As the key does."""
+        self._key.check()
+
+    def warm(self) -> None:
+        """As the key does."""
+        self._key.warm()
+
+    def report(self) -> Report:
+        """As the key does."""
+        return self._key.report()
 
 
 def watch(path: Path) -> None:

@@ -26,9 +26,13 @@ def open_keystore(uri: str) -> Keystore:
     return MeteredKeystore(name, kind.open(own), quota)
 
 
-def is_for_tests_only(uri: str) -> bool:
-    """Its keys lie in plain files."""
-    return urlsplit(uri).scheme == "file"
+def refuse_plain_keys(keystore: str, *, allowed: bool) -> None:
+    """Misfit for keys in plain files, but in a unit test."""
+    if urlsplit(keystore).scheme == "file" and not allowed:
+        raise Misfit(
+            "file: keys lie open on the disk: no drop is signed with them",
+            "use pkcs11:, or in a unit test set EDGEDROP_ALLOW_FILE_KEYS=1",
+        )
 
 
 def _parse(uri: str) -> tuple[str, dict[str, str]]:

@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from node_image.mint.app import Mint, make_app
+from node_image.mint.asking import Asking
 from node_image.mint.metrics import ClaimMetrics
 from node_image.mint.receipts import Ledger
 from node_image.protocol import address, audit, manifest, merkle, receipt, voucher
@@ -59,8 +60,8 @@ def app(drop: Drop, metrics: ClaimMetrics | None = None, ledger: Ledger | None =
     """The application over the drop's content."""
     envelope, assets = manifest.read_content(drop.folder / "drop" / "content.zip")
     found = manifest.verify(envelope, drop.facts.owner_public_key.encode(), assets)
-    counted, asked = metrics or ClaimMetrics(), ledger or Ledger()
-    return make_app(Mint(drop.facts, found, assets, SignerClient(drop.socket), counted, drop.folder, asked))
+    asking, counted, asked = Asking(SignerClient(drop.socket)), metrics or ClaimMetrics(), ledger or Ledger()
+    return make_app(Mint(drop.facts, found, assets, asking, counted, drop.folder, asked))
 
 
 def body(claim: Claim, **changes: object) -> dict[str, object]:
@@ -235,7 +236,7 @@ def test_status_has_percentiles_and_the_signers_words(drop: Drop, http: TestClie
 def test_with_no_signer_it_is_not_ready_and_says_so(drop: Drop) -> None:
     envelope, assets = manifest.read_content(drop.folder / "drop" / "content.zip")
     found = manifest.verify(envelope, drop.facts.owner_public_key.encode(), assets)
-    away = Mint(drop.facts, found, assets, SignerClient(Path("/nowhere")), ClaimMetrics(), drop.folder)
+    away = Mint(drop.facts, found, assets, Asking(SignerClient(Path("/nowhere"))), ClaimMetrics(), drop.folder)
     with TestClient(make_app(away)) as client:
         answer = client.post("/v1/claims", json=body(drop.claim("x")))
         assert answer.status_code == 503

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from node_image.protocol.rules import Claim
-from node_image.signer.client import SignerAway, SignerClient, SignerRefused
+from node_image.signer.client import SignerAway, SignerClient, SignerRefused, tail
 from tests.drop_on_disk import Drop, make_drop, softhsm_missing
 
 pytestmark = pytest.mark.skipif(bool(softhsm_missing()), reason=softhsm_missing())
@@ -45,6 +45,11 @@ def claim(drop: Drop, asked: Claim) -> str:
     """A claim's token."""
     fields = {"tier": asked.tier, "to": asked.to, "slot": asked.slot, "signature": asked.signature}
     return str(ask(drop, "claim", claim_id=asked.claim_id, **fields)["voucher"]["token_id"])
+
+
+async def tailed(drop: Drop) -> list[dict[str, Any]]:
+    """What the courier is given."""
+    return [told async for told in tail(drop.socket, 0)]
 
 
 def lease(drop: Drop) -> None:
@@ -94,7 +99,10 @@ def test_until_the_keystore_is_warm_it_is_not_ready_and_says_why(drop: Drop) -> 
         assert (told["ready"], told["key"]) == (False, None)
         with pytest.raises(SignerRefused, match="not warm") as refused:
             claim(drop, drop.claim("early"))
-        assert refused.value.code == "not_ready"
+        with pytest.raises(SignerAway):
+            ask(drop, "lease", envelope=b"")  # the courier asks again at once, where a no would be slept on
+        assert asyncio.run(tailed(drop)) == []
+        assert refused.value.code == "stopped", "its HSM is out, as when it is lost later"
         (drop.folder / "away").rename(drop.folder / "tokens")
         told = wait_until(drop, lambda told: bool(told["key"]))
         assert told["keystore"]["kind"] == "pkcs11"

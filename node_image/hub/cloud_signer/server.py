@@ -1,0 +1,130 @@
+"""The cloud signer's face: the signer's own messages over mutual TLS, each peer at its own grant and its own rate."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from node_image.hub.cloud_signer.grants import Grants
+from node_image.hub.cloud_signer.tls import Peer, peer_of
+from node_image.protocol.errors import NotVerified
+from node_image.service import log
+from node_image.signer.client import SignerAway, SignerRefused
+from node_image.signer.framing import read_message, write_message
+from node_image.signer.keystores.quota import SECOND, Quota
+
+HANDSHAKE_S = 5.0
+AT_ONCE = 64  # requests of one connection under way
+CLAIM = ("claim_id", "tier", "to", "slot", "signature")
+
+Answer = dict[str, Any]
+
+
+class RateLimit:
+    """One bucket a node; certificates are few, so the table is."""
+
+    def __init__(self, quota: Quota, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._quota, self._clock_ns = quota, clock_ns
+        self._full_at: dict[Peer, int] = {}
+
+    def take(self, peer: Peer) -> float:
+        """0 where it may ask, else the seconds until it may."""
+        now, full_at = self._clock_ns(), self._full_at.get(peer, 0)
+        if wait := self._quota.wait_ns(full_at, now):
+            return wait / SECOND
+        self._full_at[peer] = self._quota.take(full_at, now)
+        return 0
+
+
+class CloudServer:
+    """Answers each peer for its own grant alone."""
+
+    def __init__(self, grants: Grants, limit: RateLimit) -> None:
+        self._grants, self._limit = grants, limit
+        self._operations: dict[str, Callable[[Peer, Answer], Awaitable[Answer]]] = {
+            "claim": self._claim,
+            "find": self._find,
+            "status": self._status,
+            "grant": self._grant,
+        }
+
+    async def serve(self, host: str, port: int, context: ssl.SSLContext) -> asyncio.Server:
+        """Listen; who shows no certificate of ours never gets here."""
+        return await asyncio.start_server(self._connection, host, port, ssl=context, ssl_handshake_timeout=HANDSHAKE_S)
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = peer_of(writer.get_extra_info("peercert") or {})
+        seats, own = asyncio.Semaphore(AT_ONCE), set[asyncio.Task[None]]()
+        try:
+            while peer and (request := await read_message(reader)) is not None:
+                await seats.acquire()
+                task = asyncio.create_task(self._handle(peer, request, writer))
+                own.add(task)
+                task.add_done_callback(own.discard)
+                task.add_done_callback(lambda _: seats.release())
+        except (OSError, ValueError, msgspec.MsgspecError) as fault:
+            log("a peer is hung up on", level="warning", node=peer.node if peer else "", reason=str(fault))
+        finally:
+            for task in own:
+                task.cancel()
+            writer.close()
+
+    async def _handle(self, peer: Peer, request: Answer, writer: asyncio.StreamWriter) -> None:
+        try:
+            await write_message(writer, {"id": request.get("id"), **await self.answer(peer, request)})
+        except OSError:
+            writer.close()  # it went away before its answer
+
+    async def answer(self, peer: Peer, request: Answer) -> Answer:
+        """`ok` or `error`, as the signer's socket has them."""
+        operation = self._operations.get(str(request.get("op")))
+        if operation is None:
+            return _error("bad_claim", "there is no such operation")
+        try:
+            return {"ok": await operation(peer, request)}
+        except SignerRefused as refusal:
+            return _error(refusal.code, str(refusal), refusal.retry_after_s)
+        except SignerAway:
+            return _error("not_ready", "the cloud signer of this node is starting")
+        except NotVerified as fault:
+            return _error("bad_claim", str(fault))
+        except (KeyError, TypeError) as fault:
+            return _error("bad_claim", f"not understood: {fault}")
+
+    async def _claim(self, peer: Peer, request: Answer) -> Answer:
+        return await self._ask(peer, "claim", **{name: request[name] for name in CLAIM})
+
+    async def _find(self, peer: Peer, request: Answer) -> Answer:
+        return await self._ask(peer, "find", claim_id=request["claim_id"])
+
+    async def _ask(self, peer: Peer, op: str, **fields: object) -> Answer:
+        if wait := self._limit.take(peer):
+            raise SignerRefused("quota", f"{peer.node} asks its cloud signer too often", wait)
+        return await self._own(peer, op, **fields)
+
+    async def _status(self, peer: Peer, _request: Answer) -> Answer:
+        return await self._own(peer, "status")
+
+    async def _own(self, peer: Peer, op: str, **fields: object) -> Answer:
+        held = self._grants.of(peer)
+        if held is None:
+            raise SignerRefused("not_ready", f"the cloud signer holds no grant for {peer.node} of {peer.drop}")
+        return await held.signer.ask(op, **fields)
+
+    async def _grant(self, _peer: Peer, request: Answer) -> Answer:
+        """Told by whoever has a certificate: what counts is that the owner signed it. Answers with the new key."""
+        held = self._grants.add(request["envelope"])
+        told = await held.signer.ask("status")
+        if not told["key"]:
+            raise SignerRefused("not_ready", str(told["reason"]))
+        return {name: told[name] for name in ("grant_id", "key")}
+
+
+def _error(code: str, message: str, retry_after_s: float | None = None) -> Answer:
+    told: Answer = {"code": code, "message": message}
+    return {"error": told if retry_after_s is None else told | {"retry_after_s": retry_after_s}}
