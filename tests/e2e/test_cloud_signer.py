@@ -36,7 +36,7 @@ from tests.drop_on_disk import FAR, SOFTHSM, Drop, make_drop, softhsm_missing
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(bool(softhsm_missing()), reason=softhsm_missing())]
 NODE = "quay-appliance1"
 CLOUD_START, CLOUD_QUOTA = 5000, 40
-BURST = 6
+BURST = 12
 
 
 @dataclass(slots=True)
@@ -143,7 +143,7 @@ def start(world: World, ports: list[int]) -> None:
         "EDGEDROP_HOST": "127.0.0.1",
         "EDGEDROP_PORT": str(ports[2]),
         "EDGEDROP_HEALTH_PORT": str(ports[3]),
-        "EDGEDROP_RATE_PER_SECOND": "0.5",
+        "EDGEDROP_RATE_PER_SECOND": "0.2",
         "EDGEDROP_RATE_BURST": str(BURST),
     }
     mint = {
@@ -271,7 +271,7 @@ def test_answered_by_both_it_is_one_nullifier(world: World) -> None:
 def test_a_bad_claim_is_the_buyers_answer_from_the_hub_too(world: World) -> None:
     good = world.drop.claim("bad")
     with world.hsm_out():
-        wait_for(lambda: not world.get("/v1/status").json()["ready"] or world.post(world.drop.claim("notice")))
+        assert world.post(world.drop.claim("notice")).status_code == 201
         answer = world.post(Claim(good.claim_id, good.tier, good.to, good.slot, bytes(65)))
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_claim")
 
@@ -285,14 +285,16 @@ def test_a_node_that_asks_too_often_is_told_so_and_others_are_not_slowed(world: 
             codes.append((refusal.code, refusal.retry_after_s))
     assert codes[-1][0] == "quota"
     assert codes[-1][1]
-    assert 0 < codes[-1][1] <= 2
-    with pytest.raises(SignerRefused) as refused:
+    assert 0 < codes[-1][1] <= 5
+    with pytest.raises(SignerRefused) as other:
         world.ask("other", "find", claim_id="nobody")
-    assert refused.value.code == "not_ready", "another node's bucket is its own"
+    assert other.value.code == "not_ready", "another node's bucket is its own"
     with world.hsm_out():
-        answer = world.post(world.drop.claim("too often"))
-        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "stopped")
-        assert answer.headers["Retry-After"]
+        answers = [world.post(world.drop.claim(f"too often {number}")) for number in range(4)]
+        refused = [answer for answer in answers if answer.status_code == 503]
+        assert refused, "a token comes every five seconds"
+        assert {answer.json()["error"]["code"] for answer in refused} == {"stopped"}
+        assert all(answer.headers["Retry-After"] for answer in refused)
 
 
 def test_a_node_reaches_its_own_grant_alone(world: World) -> None:
