@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from node_image.service import log
-from node_image.signer.framing import read_message, write_message
+from node_image.signer.client import read_message, write_message
 from node_image.signer.keystores import HsmFault, Key, Report
 
 FOR_A_JOURNAL = {"lease", "tail"}  # hung up on: who asks these asks again, and soon

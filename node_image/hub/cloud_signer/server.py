@@ -14,8 +14,7 @@ from node_image.hub.cloud_signer.grants import Grants
 from node_image.hub.cloud_signer.tls import Peer, peer_of
 from node_image.protocol.errors import NotVerified
 from node_image.service import log
-from node_image.signer.client import SignerAway, SignerRefused
-from node_image.signer.framing import read_message, write_message
+from node_image.signer.client import SignerAway, SignerRefused, read_message, write_message
 from node_image.signer.keystores.quota import SECOND, Quota
 
 HANDSHAKE_S = 5.0
