@@ -34,7 +34,7 @@ def owner_public_pem() -> bytes:
 
 def witness_pem() -> bytes:
     """The hub's ed25519 key that vouches for how far a journal goes."""
-    return _kept("witness.pem", dsse.new_private_pem)
+    return kept("witness.pem", dsse.new_private_pem)
 
 
 def witness_public_pem() -> bytes:
@@ -54,7 +54,7 @@ def relayer_key() -> str:
 
 def hub_key() -> str:
     """The account that anchors checkpoints and agrees to close-outs (0x hex)."""
-    return _kept("hub.key", _account).decode()
+    return kept("hub.key", _account).decode()
 
 
 def hub_address() -> str:
@@ -64,7 +64,7 @@ def hub_address() -> str:
 
 def holder_keys() -> tuple[str, ...]:
     """Three holders (0x hex) for drops on a development chain that name none; real holders keep theirs elsewhere."""
-    return tuple(_kept(f"holder-{number}.key", _account).decode() for number in range(1, HOLDERS + 1))
+    return tuple(kept(f"holder-{number}.key", _account).decode() for number in range(1, HOLDERS + 1))
 
 
 def holder_addresses() -> tuple[str, ...]:
