@@ -20,6 +20,7 @@ Word = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Address = Annotated[bytes, Meta(min_length=20, max_length=20)]
 Signature = Annotated[bytes, Meta(min_length=65, max_length=65)]
 Uint = Annotated[int, Meta(ge=0)]
+NO_ADDRESS = bytes(20)
 
 
 class Kind(IntEnum):
@@ -30,6 +31,10 @@ class Kind(IntEnum):
     CLAIM = 3
     BATCH = 4
     SIGNATURE = 5
+    TIME = 6
+    VOUCH = 7
+    RESERVE = 8
+    CLOSE = 9
 
 
 class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,7 +84,57 @@ class Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signature: Signature
 
 
-type Told = Grant | Leases | Claim | Header | Signed
+class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one source said, in its own signed words, and what follows from it (timing.Reading)."""
+
+    source: str
+    lo_ms: Uint
+    hi_ms: Uint
+    boot_id: str
+    boot_ms: Uint
+    envelope: bytes
+
+
+class Time(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The clock moves: by readings that were believed together, or down to `floor_ms` by the owner's `command`."""
+
+    readings: tuple[Reading, ...]
+    floor_ms: Uint
+    command: bytes = b""
+
+
+class Vouch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The owner, by a tech on site, vouched that this is the newest journal: `frames` frames of it."""
+
+    frames: Uint
+    envelope: bytes
+
+
+class Reserve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A claim that could not be signed: `seq` is the token it holds, or none where the journal may be an older copy.
+
+    `at` is the lower end of the time then; `sure` says that it lay within the window for certain.
+    """
+
+    claim_id: str
+    tier: Uint
+    seq: Uint | None
+    to: Address
+    slot: Uint
+    signature: Signature
+    at: Uint
+    sure: bool
+    claim_key: Address = NO_ADDRESS
+
+
+class Close(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The last frame there is: each tier's next seq, whatever was given below it, signed or not."""
+
+    high_seqs: tuple[Uint, ...]
+    at: Uint
+
+
+type Told = Grant | Leases | Claim | Header | Signed | Time | Vouch | Reserve | Close
 
 _TYPES: dict[Kind, type[Told]] = {
     Kind.GRANT: Grant,
@@ -87,6 +142,10 @@ _TYPES: dict[Kind, type[Told]] = {
     Kind.CLAIM: Claim,
     Kind.BATCH: Header,
     Kind.SIGNATURE: Signed,
+    Kind.TIME: Time,
+    Kind.VOUCH: Vouch,
+    Kind.RESERVE: Reserve,
+    Kind.CLOSE: Close,
 }
 
 

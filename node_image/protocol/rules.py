@@ -1,26 +1,34 @@
-"""Whether a claim may be signed: one pure decision over what the journal holds and what the clock says."""
+"""Whether a claim may be signed: one pure decision over what the journal holds and how the signer stands."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
 
+from node_image.protocol import frames
 from node_image.protocol.claim import Claim, not_the_wallets
 from node_image.protocol.eip712 import ZERO_ADDRESS
 from node_image.protocol.facts import DropFacts
+from node_image.protocol.freshness import Freshness, Verdict
 from node_image.protocol.journal import ClaimRecord, JournalState
+from node_image.protocol.reserve import MAX_UNSEQUENCED
+from node_image.protocol.timing import Interval
 
-__all__ = ["Claim", "Decision", "Result", "decide", "not_the_wallets", "preview"]
+__all__ = ["Claim", "Decision", "Result", "Standing", "decide", "may_finish", "not_the_wallets", "preview"]
 
 MAX_CLAIM_ID = 64
 
 
 class Result(StrEnum):
-    """Every answer there is; all but the first two are error codes of the signer's socket."""
+    """Every answer there is; all but the first four are error codes of the signer's socket."""
 
     SIGN = "sign"
     KNOWN = "known"  # answered before: the same voucher again
+    RESERVE = "reserve"  # it can't be signed now: a reserve voucher
+    RESERVED = "reserved"  # the same reserve voucher again
     NOT_READY = "not_ready"
     NOT_OPEN = "not_open"
     CLOSED = "closed"
@@ -29,47 +37,114 @@ class Result(StrEnum):
     BAD_CLAIM = "bad_claim"
     CONFLICT = "conflict"
     QUOTA = "quota"  # of the HSM: no rule of the claim's, the signer finds it
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the signer stands; found once a batch.
+
+    `waiting`: it has just started and asks for witness and time; who claims meanwhile is told to ask again.
+    """
+
+    time: Interval
+    verdict: Verdict
+    waiting: bool = False
+
+    @property
+    def fresh(self) -> bool:
+        """A witness said that the journal is the newest."""
+        return self.verdict.freshness is Freshness.FRESH
+
+    @property
+    def unable(self) -> str:
+        """Why nothing can be signed now; empty when it can."""
+        if not self.fresh:
+            return self.verdict.reason
+        return "" if self.time.hi is not None else "no source has told the time since this machine started"
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
-    """The result with its reason in words; `seq` is set for SIGN, `known` for KNOWN."""
+    """The result with its reason in words.
+
+    `seq` is set for SIGN, and for RESERVE where the reserve voucher holds one; `known` for KNOWN, `reserve` for
+    RESERVED; `sure` for RESERVE: the time lies within the window for certain.
+    """
 
     result: Result
     reason: str = ""
-    seq: int = -1
+    seq: int | None = None
     known: ClaimRecord | None = None
+    reserve: frames.Reserve | None = None
+    sure: bool = True
 
 
 def decide(
-    state: JournalState, facts: DropFacts, separator: bytes, claim: Claim, now: int, wrong: str | None = None
+    state: JournalState,
+    facts: DropFacts,
+    separator: bytes,
+    claim: Claim,
+    standing: Standing,
+    wrong: str | None = None,
 ) -> Decision:
-    """Sign this claim, and with which seq? `now` in Unix seconds; the first rule that refuses is the reason.
+    """Sign this claim, and with which seq? The first rule that refuses is the reason.
 
     `wrong` is what `not_the_wallets` said of the claim, where it was asked ahead: it takes most of the time.
     """
-    found = preview(state, facts, claim, now)
-    if found.result is Result.SIGN:
+    found = preview(state, facts, claim, standing)
+    if found.result is Result.SIGN or found.result is Result.RESERVE:
         wrong = not_the_wallets(facts.drop, separator, claim) if wrong is None else wrong
         return Decision(Result.BAD_CLAIM, wrong) if wrong else found
     return found
 
 
-def preview(state: JournalState, facts: DropFacts, claim: Claim, now: int) -> Decision:
+def preview(state: JournalState, facts: DropFacts, claim: Claim, standing: Standing) -> Decision:
     """All rules but the wallet's signature: what they refuse needs no recovery, what they let pass is not yet good."""
     if earlier := state.claims.get(claim.claim_id):
         return _again(earlier, claim)
+    if (refusal := _standing(state, standing)) is not None:
+        return refusal
     if wrong := _malformed(facts, claim):
         return Decision(Result.BAD_CLAIM, wrong)
-    if (out_of_time := _time(facts, now)) is not None:
-        return out_of_time
-    return _supply(state, facts, claim, now)
+    if held := state.reserved.get(claim.claim_id):
+        return _exchange(state, facts, held, claim, standing)
+    return _time(facts, standing) or _supply(state, facts, claim, standing)
+
+
+def may_finish(state: JournalState, tiers: Iterable[int], standing: Standing) -> bool:
+    """Whether a header that a crash left without its signature may be signed now; `tiers` are its claims'.
+
+    A journal that may be an older copy can hold a header that was never durable elsewhere; and what was in time when it
+    was written may be late now.
+    """
+    if standing.unable or state.closed:
+        return False
+    leases = [state.leases[tier] for tier in tiers]
+    time = standing.time
+    return all(time.surely_from(lease.not_before) and time.surely_before(lease.redeem_by) for lease in leases)
 
 
 def _again(earlier: ClaimRecord, claim: Claim) -> Decision:
-    same = (earlier.tier, earlier.to, earlier.slot) == (claim.tier, claim.to, claim.slot)
-    if same:
+    if _who(earlier) == _who(claim):
         return Decision(Result.KNOWN, known=earlier)
     return Decision(Result.CONFLICT, "this claim_id was used for another claim")
+
+
+def _who(told: ClaimRecord | frames.Reserve | Claim) -> tuple[int, bytes, int]:
+    return told.tier, told.to, told.slot
+
+
+def _standing(state: JournalState, standing: Standing) -> Decision | None:
+    """What ends all selling: a closed grant, a journal that isn't the newest, a start that isn't finished."""
+    if state.closed:
+        return Decision(Result.CLOSED, "this node's grant is closed out")
+    if standing.verdict.final:
+        return Decision(Result.STOPPED, standing.verdict.reason)
+    if not state.leases:
+        return Decision(Result.NOT_READY, "this node holds no lease yet")
+    if standing.waiting and standing.unable:
+        return Decision(Result.NOT_READY, standing.unable)
+    return None
 
 
 def _malformed(facts: DropFacts, claim: Claim) -> str:
@@ -82,24 +157,52 @@ def _malformed(facts: DropFacts, claim: Claim) -> str:
     return ""
 
 
-def _time(facts: DropFacts, now: int) -> Decision | None:
-    if now < facts.opens_at:
-        return Decision(Result.NOT_OPEN, f"the window opens at {facts.opens_at}")
-    if now >= facts.closes_at:
+def _exchange(
+    state: JournalState, facts: DropFacts, held: frames.Reserve, claim: Claim, standing: Standing
+) -> Decision:
+    """A reserve voucher for its voucher, with its seq; the same reserve voucher while that can't be signed."""
+    if _who(held) != _who(claim):
+        return Decision(Result.CONFLICT, "this claim_id was used for another claim")
+    if standing.unable:
+        return Decision(Result.RESERVED, standing.unable, reserve=held)
+    if not held.sure and (out_of_time := _time(facts, standing)) is not None:
+        return out_of_time
+    if held.seq is None:
+        return _supply(state, facts, claim, standing)  # it held none: the tier's next, where there is one left
+    if may_finish(state, [held.tier], standing):
+        return Decision(Result.SIGN, seq=held.seq)
+    return Decision(Result.CLOSED, "outside the lease's time")
+
+
+def _time(facts: DropFacts, standing: Standing) -> Decision | None:
+    """The whole interval must lie in the window; one without an upper end may: a reserve voucher decides nothing."""
+    lo, hi = standing.time.lo, standing.time.hi
+    if lo >= facts.closes_at or (hi is not None and hi >= facts.closes_at):
         return Decision(Result.CLOSED, f"the window closed at {facts.closes_at}")
+    if hi is not None and lo < facts.opens_at:
+        return Decision(Result.NOT_OPEN, f"the window opens at {facts.opens_at}")
     return None
 
 
-def _supply(state: JournalState, facts: DropFacts, claim: Claim, now: int) -> Decision:
-    """The lease's range, the wallet's cap, and each nullifier once."""
-    lease = state.leases.get(claim.tier)
-    if not state.leases:
-        return Decision(Result.NOT_READY, "this node holds no lease yet")
-    cap = facts.tiers[claim.tier].wallet_cap
-    if not 0 <= claim.slot < cap or (claim.tier, claim.to, claim.slot) in state.nullifiers:
+def _supply(state: JournalState, facts: DropFacts, claim: Claim, standing: Standing) -> Decision:
+    """The lease's range and time, the wallet's cap, and each nullifier once."""
+    lease, cap = state.leases.get(claim.tier), facts.tiers[claim.tier].wallet_cap
+    once = (claim.tier, claim.to, claim.slot)
+    if not 0 <= claim.slot < cap or once in state.nullifiers or once in state.held:
         return Decision(Result.WALLET_CAP, f"a wallet has {cap} of this tier; slot {claim.slot} is not free")
     if lease is None or state.next_seq[claim.tier] >= lease.quota:
         return Decision(Result.SOLD_OUT, "this node has none of this tier left")
-    if not lease.not_before <= now < lease.redeem_by:
+    if standing.unable:
+        return _reserve(state, claim, standing)
+    if not standing.time.surely_from(lease.not_before) or not standing.time.surely_before(lease.redeem_by):
         return Decision(Result.CLOSED, "outside the lease's time")
     return Decision(Result.SIGN, seq=state.next_seq[claim.tier])
+
+
+def _reserve(state: JournalState, claim: Claim, standing: Standing) -> Decision:
+    sure = standing.time.hi is not None
+    if standing.fresh:
+        return Decision(Result.RESERVE, standing.unable, seq=state.next_seq[claim.tier], sure=sure)
+    if state.unsequenced >= MAX_UNSEQUENCED:
+        return Decision(Result.NOT_READY, f"{standing.unable}; {MAX_UNSEQUENCED} reserve vouchers are out already")
+    return Decision(Result.RESERVE, standing.unable, sure=sure)

@@ -17,6 +17,7 @@ from node_image.protocol.eip712 import Batch, Voucher, claim_hash
 from node_image.protocol.errors import ProtocolError
 from node_image.protocol.frames import Frame, Kind
 from node_image.protocol.lease import Lease
+from node_image.protocol.timing import Boot, Clock, Reading
 
 NO_HEAD = bytes(32)
 
@@ -121,6 +122,12 @@ class JournalState:
     nullifiers: Nullifiers = field(default_factory=dict[Nullifier, ClaimRecord])
     batches: Batches = field(default_factory=BatchDict)
     waiting: list[ClaimRecord] = field(default_factory=list)  # CLAIM frames whose BATCH frame is still to come
+    clock: Clock = field(default_factory=Clock)
+    reserved: dict[str, frames.Reserve] = field(default_factory=dict)  # reserve vouchers not exchanged yet
+    held: set[Nullifier] = field(default_factory=set)  # the nullifiers of those that hold a seq
+    unsequenced: int = 0  # reserve vouchers ever given without a seq
+    issued_at: int = 0  # the last batch's
+    closed: frames.Close | None = None
 
     @property
     def next_batch(self) -> int:
@@ -137,6 +144,8 @@ class JournalState:
             raise ProtocolError(f"frame {frame.seq}: a journal begins with its one GRANT frame")
         if self.waiting and frame.kind not in {Kind.CLAIM, Kind.BATCH}:
             raise ProtocolError(f"frame {frame.seq}: claims without their batch")
+        if self.closed:
+            raise ProtocolError(f"frame {frame.seq}: nothing follows a close-out")
         match frame.told:
             case frames.Claim() as claim:
                 self._take_claim(claim)
@@ -148,7 +157,20 @@ class JournalState:
                 self._take_batch(header)
             case frames.Signed() as signed:
                 self._take_signature(signed)
+            case rare:
+                self._take_rare(rare)
         self.head, self.journal_seq, self.length = frame.head, frame.seq + 1, self.length + len(frame.raw)
+
+    def _take_rare(self, told: frames.Time | frames.Vouch | frames.Reserve | frames.Close) -> None:
+        match told:
+            case frames.Time():
+                self._take_time(told)
+            case frames.Reserve():
+                self._take_reserve(told)
+            case frames.Close():
+                self._take_close(told)
+            case frames.Vouch():
+                pass  # evidence: whether it holds was decided at the start that it vouched for
 
     def _take_leases(self, leases: Sequence[Lease]) -> None:
         for lease in leases:
@@ -158,22 +180,69 @@ class JournalState:
 
     def _take_claim(self, told: frames.Claim) -> None:
         """I1 and I2, whatever wrote the frame: a seq is given once, in order, within its lease."""
-        lease = self.leases.get(told.tier)
-        nullifier = (told.tier, told.to, told.slot)
-        if lease is None or told.seq != self.next_seq[told.tier] or told.seq >= lease.quota:
+        lease, nullifier = self.leases.get(told.tier), (told.tier, told.to, told.slot)
+        due = self._released(told) if told.claim_id in self.reserved else self.next_seq.get(told.tier)
+        if lease is None or told.seq != due or told.seq >= lease.quota:
             raise ProtocolError(f"claim {told.claim_id}: seq {told.seq} of tier {told.tier} was not to be given")
-        if told.claim_id in self.claims or nullifier in self.nullifiers:
+        if told.claim_id in self.claims or nullifier in self.nullifiers or nullifier in self.held:
             raise ProtocolError(f"claim {told.claim_id}: given a second time")
         place = (self.next_batch, len(self.waiting), self.length)
         record = ClaimRecord(told.claim_id, told.tier, told.seq, told.to, told.slot, told.signature, *place)
         self.waiting.append(record)
         self.claims[record.claim_id] = record
         self.nullifiers[nullifier] = record
-        self.next_seq[record.tier] = record.seq + 1
+        self.next_seq[record.tier] = max(record.seq + 1, self.next_seq[record.tier])
+
+    def _released(self, told: frames.Claim) -> int | None:
+        """The seq that a reserve voucher held for this very claim, which is now exchanged; else the tier's next."""
+        held = self.reserved.pop(told.claim_id)
+        nullifier = (held.tier, held.to, held.slot)
+        if nullifier != (told.tier, told.to, told.slot):
+            raise ProtocolError(f"claim {told.claim_id}: not the one that was reserved")
+        self.held.discard(nullifier)
+        return self.next_seq.get(told.tier) if held.seq is None else held.seq
+
+    def _take_reserve(self, told: frames.Reserve) -> None:
+        if told.claim_id in self.claims or told.claim_id in self.reserved:
+            raise ProtocolError(f"claim {told.claim_id}: given a second time")
+        self.reserved[told.claim_id] = told
+        if told.seq is None:
+            self.unsequenced += 1
+            return
+        lease, nullifier = self.leases.get(told.tier), (told.tier, told.to, told.slot)
+        if lease is None or told.seq != self.next_seq[told.tier] or told.seq >= lease.quota:
+            raise ProtocolError(f"claim {told.claim_id}: seq {told.seq} of tier {told.tier} was not to be reserved")
+        if nullifier in self.nullifiers or nullifier in self.held:
+            raise ProtocolError(f"claim {told.claim_id}: given a second time")
+        self.held.add(nullifier)
+        self.next_seq[told.tier] = told.seq + 1
+
+    def _take_time(self, told: frames.Time) -> None:
+        """The rules of timing.py, again by whoever reads the journal."""
+        if told.command:
+            self.clock = self.clock.lowered(told.floor_ms, self.issued_at)
+            return
+        readings = [Reading(one.source, one.lo_ms, one.hi_ms, Boot(one.boot_id, one.boot_ms)) for one in told.readings]
+        self.clock = self.clock.take(readings)
+        if self.clock.floor_ms != told.floor_ms:
+            raise ProtocolError(f"the clock's floor is {self.clock.floor_ms} ms, the frame says {told.floor_ms}")
+
+    def _take_close(self, told: frames.Close) -> None:
+        """Counts all that was given: signed, reserved or never answered."""
+        if told.high_seqs != self.high_seqs(len(told.high_seqs)) or len(told.high_seqs) <= max(self.leases, default=-1):
+            raise ProtocolError("a close-out that does not count what was given")
+        self.closed = told
+
+    def high_seqs(self, tiers: int) -> tuple[int, ...]:
+        """Each tier's next seq: every seq below it may be somebody's, signed, reserved or never answered."""
+        return tuple(self.next_seq.get(tier, 0) for tier in range(tiers))
 
     def _take_batch(self, told: frames.Header) -> None:
         if told.batch_seq != self.next_batch or not 0 < told.count == len(self.waiting):
             raise ProtocolError(f"batch {told.batch_seq} of {told.count} claims was not to come")
+        if told.issued_at < max(self.issued_at, self.clock.floor_ms // 1000):
+            raise ProtocolError(f"batch {told.batch_seq} is issued before the time that was already known")
+        self.issued_at = told.issued_at
         header = Batch(self.grant_id, told.batch_seq, told.root, told.count, told.issued_at)
         self.batches.add(BatchRecord(header, tuple(self.waiting)))
         self.waiting.clear()

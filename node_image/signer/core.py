@@ -22,9 +22,11 @@ from node_image.protocol.eip712 import Batch, digest
 from node_image.protocol.errors import JournalDamaged, ProtocolError
 from node_image.protocol.facts import DropFacts
 from node_image.protocol.frames import Kind, Told
+from node_image.protocol.freshness import Freshness, Verdict
 from node_image.protocol.lease import LeaseDocument
-from node_image.protocol.rules import Claim, Result
+from node_image.protocol.rules import Claim, Result, Standing
 from node_image.protocol.signature import address_of
+from node_image.protocol.timing import Interval
 from node_image.protocol.voucher import Tree, Voucher
 from node_image.signer.index import FramePlaces, compact_state
 from node_image.signer.intake import Intake, Refused, Waiting
@@ -79,9 +81,14 @@ class Signer:
 
     def _worth_recovering(self, claim: Claim) -> bool:
         try:
-            return rules.preview(self.state, self.facts, claim, int(self._clock())).result is Result.SIGN
+            return rules.preview(self.state, self.facts, claim, self._standing()).result is Result.SIGN
         except (DiskFault, ProtocolError):
             return False  # the decision meets the same fault, and says so
+
+    def _standing(self) -> Standing:
+        """The machine's clock, and the journal on this disk taken for the newest: no witness and no source is asked."""
+        now = max(int(self._clock()), self.state.issued_at)  # a clock set back issues nothing before what was issued
+        return Standing(Interval(now, now), Verdict(Freshness.FRESH))
 
     @property
     def address(self) -> bytes:
@@ -199,11 +206,11 @@ class Signer:
 
     async def _answer(self, group: list[Waiting]) -> None:
         """Decide each on what those before it left, then commit those that are to be signed as one batch."""
-        now, spent = int(self._clock()), self._spent_quota()
-        decided = [(waiting, self._decide(waiting, now, spent)) for waiting in group]
+        standing, spent = self._standing(), self._spent_quota()
+        decided = [(waiting, self._decide(waiting, standing, spent)) for waiting in group]
         chosen = [waiting for waiting, result in decided if result is Result.SIGN]
         if chosen:
-            number, tree = self.state.next_batch, await self._commit(now)
+            number, tree = self.state.next_batch, await self._commit(standing.time.lo)
             made = self._recent.of(number, tree)
             for index, waiting in enumerate(chosen):
                 waiting.answer(made.of(index), new=True)
@@ -219,14 +226,14 @@ class Signer:
             return spent
         return None
 
-    def _decide(self, waiting: Waiting, now: int, spent: QuotaSpent | None) -> Result:
+    def _decide(self, waiting: Waiting, standing: Standing, spent: QuotaSpent | None) -> Result:
         """Decide one claim and journal it at once, so that the next of the group is decided on what it left."""
         claim = waiting.claim
-        decision = rules.decide(self.state, self.facts, self._separator, claim, now, waiting.wrong)
+        decision = rules.decide(self.state, self.facts, self._separator, claim, standing, waiting.wrong)
         if decision.result is Result.SIGN and spent:
             waiting.answer(Refused(Result.QUOTA.value, str(spent), spent.retry_after_s))
             return Result.QUOTA
-        if decision.result is Result.SIGN:
+        if decision.result is Result.SIGN and decision.seq is not None:
             told = frames.Claim(claim.claim_id, claim.tier, decision.seq, claim.to, claim.slot, claim.signature)
             self._append(Kind.CLAIM, told)
         elif decision.result is not Result.KNOWN:

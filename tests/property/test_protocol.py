@@ -16,6 +16,7 @@ from node_image.protocol.journal import JournalState, Kind
 from node_image.protocol.lease import Lease
 from node_image.protocol.rules import Claim, Decision, Result
 from node_image.protocol.signature import address_of
+from tests.unit.protocol.world import at
 
 WALLETS = [PrivateKey(bytes([number]) * 32) for number in range(1, 5)]
 CAP, QUOTA = 2, 5
@@ -66,9 +67,10 @@ def test_whatever_is_asked_no_token_twice_and_never_over_quota_cap_or_time(
     bits: set[tuple[int, bytes, int]] = set()
     for wallet, tier, slot, number in asked:
         one = claim(wallet, tier, slot, number)
-        decision = rules.decide(state, FACTS, SEPARATOR, one, now)
+        decision = rules.decide(state, FACTS, SEPARATOR, one, at(now))
         if decision.result is Result.SIGN:
             assert 100 <= now < 200
+            assert decision.seq is not None
             assert 0 <= decision.seq < QUOTA
             assert slot < CAP
             assert (tier, decision.seq) not in tokens
@@ -83,17 +85,17 @@ def test_whatever_is_asked_no_token_twice_and_never_over_quota_cap_or_time(
 def test_a_claim_signed_by_another_wallet_is_refused() -> None:
     good, other = claim(0, 0, 0, 1), claim(1, 0, 0, 1)
     stolen = Claim(good.claim_id, 0, good.to, 0, other.signature)
-    assert rules.decide(fresh(), FACTS, SEPARATOR, stolen, 150).result is Result.BAD_CLAIM
+    assert rules.decide(fresh(), FACTS, SEPARATOR, stolen, at(150)).result is Result.BAD_CLAIM
 
 
 def test_before_any_lease_nothing_is_signed() -> None:
-    assert rules.decide(JournalState(), FACTS, SEPARATOR, claim(0, 0, 0, 1), 150).result is Result.NOT_READY
+    assert rules.decide(JournalState(), FACTS, SEPARATOR, claim(0, 0, 0, 1), at(150)).result is Result.NOT_READY
 
 
 def test_a_lease_ends_before_the_window_does() -> None:
     state = fresh()
     state.leases[0] = Lease(0, 0, QUOTA, 100, 150)
-    assert rules.decide(state, FACTS, SEPARATOR, claim(0, 0, 0, 1), 150).result is Result.CLOSED
+    assert rules.decide(state, FACTS, SEPARATOR, claim(0, 0, 0, 1), at(150)).result is Result.CLOSED
 
 
 @given(st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=70))

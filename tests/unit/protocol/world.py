@@ -7,9 +7,11 @@ from coincurve import PrivateKey
 from node_image.protocol import journal, merkle
 from node_image.protocol.eip712 import claim_hash, claim_struct_hash, digest, grant_id
 from node_image.protocol.facts import DropFacts, TierFacts
+from node_image.protocol.freshness import Freshness, Verdict
 from node_image.protocol.journal import Frame, JournalState, Kind
-from node_image.protocol.rules import Claim
+from node_image.protocol.rules import Claim, Standing
 from node_image.protocol.signature import address_of, to_rsv
+from node_image.protocol.timing import Interval
 
 NOW = 1_790_000_100
 LEASE_KEY = PrivateKey(b"\x22" * 32)
@@ -35,6 +37,20 @@ LEASES = [
     {"tier": 0, "start": 1, "quota": 4, "not_before": NOW - 100, "redeem_by": NOW + 5000},
     {"tier": 1, "start": 41, "quota": 2, "not_before": NOW - 100, "redeem_by": NOW + 5000},
 ]
+
+
+FRESH = Verdict(Freshness.FRESH)
+UNSEEN = Verdict(Freshness.NO_WITNESS, "nobody has seen it")
+
+
+def at(lo: int, hi: int | None = None, verdict: Verdict = FRESH, *, waiting: bool = False) -> Standing:
+    """A signer that knows the time to the second, and stands on the newest journal."""
+    return Standing(Interval(lo, lo if hi is None else hi), verdict, waiting)
+
+
+def no_clock(lo: int, verdict: Verdict = FRESH, *, waiting: bool = False) -> Standing:
+    """A signer that has heard of no time since it started."""
+    return Standing(Interval(lo, None), verdict, waiting)
 
 
 def sign(key: PrivateKey, hashed: bytes) -> bytes:
@@ -86,11 +102,21 @@ class Grown:
         told = {"claim_id": asked.claim_id, "tier": asked.tier, "seq": seq, "to": asked.to}
         self.append(Kind.CLAIM, {**told, "slot": asked.slot, "signature": asked.signature})
 
-    def batch(self, *, signed: bool = True) -> None:
+    def reserved(self, asked: Claim, seq: int | None, *, sure: bool = True) -> None:
+        """A RESERVE frame, whatever the rules say."""
+        told = {"claim_id": asked.claim_id, "tier": asked.tier, "seq": seq, "to": asked.to, "slot": asked.slot}
+        rest = {"signature": asked.signature, "at": NOW, "sure": sure}
+        self.append(Kind.RESERVE, told | rest)
+
+    def closed(self) -> None:
+        """A CLOSE frame."""
+        self.append(Kind.CLOSE, {"high_seqs": list(self.state.high_seqs(2)), "at": NOW})
+
+    def batch(self, *, signed: bool = True, issued_at: int = NOW) -> None:
         """The header over what waits, and its signature."""
         leaves = [record.leaf(self.state.grant_id).struct_hash() for record in self.state.waiting]
         number = self.state.next_batch
-        header = {"batch_seq": number, "root": merkle.root(leaves), "count": len(leaves), "issued_at": NOW}
+        header = {"batch_seq": number, "root": merkle.root(leaves), "count": len(leaves), "issued_at": issued_at}
         self.append(Kind.BATCH, header)
         if signed:
             made = sign(LEASE_KEY, digest(SEPARATOR, self.state.batches[number].header.struct_hash()))
