@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 from coincurve import PrivateKey
 
-from node_image.protocol import dsse, eip712, lease, manifest
+from node_image.protocol import closeout, dsse, eip712, lease, manifest
 from node_image.protocol.facts import DropFacts, TierFacts
 from node_image.protocol.rules import Claim
 from node_image.protocol.signature import address_of
@@ -61,6 +61,12 @@ class Drop:
         facts = self.facts
         document = lease.LeaseDocument(1, facts.drop, facts.node, facts.epoch, facts.grant_id, key, leases)
         return lease.sign(document, self.owner)
+
+    def close(self, grant_id: str = "") -> bytes:
+        """The owner's command to close the grant out."""
+        facts = self.facts
+        grant_id = grant_id or facts.grant_id
+        return closeout.sign(closeout.Command(1, facts.drop, facts.node, facts.epoch, grant_id), self.owner)
 
     def claim(self, claim_id: str, wallet: PrivateKey | None = None, slot: int = 0, tier: int = 0) -> Claim:
         """A claim that the wallet signed."""

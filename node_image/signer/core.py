@@ -17,7 +17,7 @@ from itertools import islice
 
 import msgspec
 
-from node_image.protocol import frames, journal, rules
+from node_image.protocol import closeout, frames, journal, rules
 from node_image.protocol.eip712 import Batch, digest
 from node_image.protocol.errors import JournalDamaged, ProtocolError
 from node_image.protocol.facts import DropFacts
@@ -72,7 +72,8 @@ class Signer:
         if self.state.key != self.address or self.state.grant_id != _bytes(self.facts.grant_id):
             raise HsmFault("the journal belongs to another key or grant than this node's")
         for batch in self.state.unsigned():
-            await self._sign(batch.header)
+            if rules.may_finish(self.state, {claim.tier for claim in batch.claims}, self._standing()):
+                await self._sign(batch.header)
 
     @property
     def _signed(self) -> int:
@@ -160,6 +161,32 @@ class Signer:
                 self.stopped = str(fault)
                 raise Refused("stopped", self.stopped) from fault
 
+    async def close(self, command: closeout.Command) -> tuple[tuple[int, ...], bytes]:
+        """End the grant for ever: each tier's high seq, and the lease key's signature, at every call."""
+        if _bytes(command.grant_id) != self.state.grant_id:
+            raise Refused("bad_close", "the command is for another grant")
+        async with self._changing:
+            if self.stopped:
+                raise Refused("stopped", self.stopped)
+            try:
+                if self.state.closed is None:
+                    high_seqs = self.state.high_seqs(len(self.facts.tiers))
+                    self._append(Kind.CLOSE, frames.Close(high_seqs, self._standing().time.lo))
+                    await self._sync()
+                return await self._sign_close_out()
+            except (DiskFault, HsmFault) as fault:
+                self.stopped = str(fault)
+                raise Refused("stopped", self.stopped) from fault
+
+    async def _sign_close_out(self) -> tuple[tuple[int, ...], bytes]:
+        """Only what is durable: a CLOSE frame that a failed sync took along is not there to be signed for."""
+        closed = self.state.closed
+        if closed is None or self.durable < self.state.journal_seq:
+            raise DiskFault("the close-out is not on the disk")
+        hashed = digest(self._separator, closeout.struct_hash(self.state.grant_id, closed.high_seqs))
+        signature = await asyncio.get_running_loop().run_in_executor(self._worker, self._key.sign, hashed)
+        return closed.high_seqs, signature
+
     async def run(self) -> None:
         """Take what waits, batch after batch, for ever. A fault of disk or HSM stops it and is told to all who wait."""
         self._intake.warm()
@@ -216,7 +243,13 @@ class Signer:
                 waiting.answer(made.of(index), new=True)
         for waiting, result in decided:
             if result is Result.KNOWN:
-                waiting.answer(self._recent.voucher(self.state.claims[waiting.claim.claim_id]))
+                waiting.answer(self._known(waiting.claim.claim_id))
+
+    def _known(self, claim_id: str) -> Voucher | Refused:
+        record = self.state.claims[claim_id]
+        if record.batch_seq >= self._signed:
+            return Refused("closed", "a crash left this claim without a signature, and none may be made any more")
+        return self._recent.voucher(record)
 
     def _spent_quota(self) -> QuotaSpent | None:
         """Asked before anything is persisted: what no signature is left for takes no seq."""
@@ -275,6 +308,7 @@ def status(signer: Signer) -> dict[str, object]:
     state = signer.state
     left = {str(tier): lease.quota - state.next_seq[tier] for tier, lease in state.leases.items()}
     reason = signer.stopped or ("" if state.leases else "this node holds no lease yet")
+    reason = reason or ("this node's grant is closed out" if state.closed else "")
     return {
         "grant_id": signer.facts.grant_id,
         "key": "0x" + signer.address.hex(),
@@ -283,7 +317,7 @@ def status(signer: Signer) -> dict[str, object]:
         "durable_seq": signer.durable,
         "leases": [msgspec.to_builtins(lease) for lease in state.leases.values()],
         "issued": {str(tier): taken for tier, taken in state.next_seq.items()},
-        "left": left,
+        "left": left if state.closed is None else dict.fromkeys(left, 0),
         "ready": not reason,
         "reason": reason,
         "keystore": asdict(signer.keystore()),

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import msgspec
 
-from node_image.protocol import lease
+from node_image.protocol import closeout, lease
 from node_image.protocol.errors import ProtocolError
 from node_image.protocol.rules import Claim
 from node_image.protocol.voucher import Voucher
@@ -78,6 +78,7 @@ class SocketServer:
             "status": self._status,
             "lease": self._lease,
             "find": self._find,
+            "close": self._close,
         }
 
     async def serve(self, path: Path) -> asyncio.Server:
@@ -93,6 +94,11 @@ class SocketServer:
         document = lease.verify(envelope, self.signer.facts.owner_public_key.encode())
         await self.signer.take_lease(document, envelope)
         return {"accepted": True}
+
+    async def _close(self, ask: Ask) -> object:
+        command = closeout.verify(given(ask.envelope, "envelope"), self.signer.facts.owner_public_key.encode())
+        high_seqs, signature = await self.signer.close(command)
+        return {"high_seqs": high_seqs, "signature": signature}
 
     async def _find(self, ask: Ask) -> object:
         return self.signer.find(given(ask.claim_id, "claim_id"))

@@ -10,13 +10,17 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from coincurve import PrivateKey
 
-from node_image.protocol import journal, voucher
+from node_image.protocol import closeout, journal, voucher
+from node_image.protocol.eip712 import digest
 from node_image.protocol.journal import Kind
 from node_image.protocol.rules import Claim
+from node_image.protocol.signature import recover
 from node_image.signer.client import SignerClient, SignerRefused
 from tests.drop_on_disk import Drop, make_drop, softhsm_missing
 
+OWN = PrivateKey(b"\x05" * 32)
 pytestmark = pytest.mark.skipif(bool(softhsm_missing()), reason=softhsm_missing())
 
 
@@ -141,6 +145,41 @@ def test_a_lease_that_the_owner_did_not_sign_is_refused(drop: Drop, client: Sign
     stranger = make_drop(tmp_path / "stranger")
     with pytest.raises(SignerRefused, match="not signed by the owner"):
         asyncio.run(ask(client, "lease", envelope=stranger.lease(str(drop.ask("address")["key"]))))
+
+
+def test_a_closed_grant_signs_nothing_not_even_after_a_restart(drop: Drop) -> None:
+    key, closed = "", list[dict[str, object]]()
+    for run in range(2):
+        process = drop.signer()
+        try:
+            key = str(drop.ask("address")["key"])
+            if not run:
+                asyncio.run(ask(SignerClient(drop.socket), "lease", envelope=drop.lease(key)))
+                first = asyncio.run(claim(SignerClient(drop.socket), drop.claim("one", OWN)))
+            closed += [asyncio.run(ask(SignerClient(drop.socket), "close", envelope=drop.close())) for _ in range(2)]
+            with pytest.raises(SignerRefused, match="closed out"):
+                asyncio.run(claim(SignerClient(drop.socket), drop.claim("two")))
+            assert asyncio.run(claim(SignerClient(drop.socket), drop.claim("one", OWN))) == first
+            assert drop.ask("status")["ready"] is False
+        finally:
+            process.kill()
+            process.wait()
+    hashed = closeout.struct_hash(bytes.fromhex(drop.facts.grant_id[2:]), [1])
+    for told in closed:
+        assert told["high_seqs"] == [1]
+        signature = told["signature"]
+        assert isinstance(signature, bytes)
+        assert "0x" + recover(digest(drop.facts.domain().separator, hashed), signature).hex() == key
+    assert [frame.kind for frame in frames(drop)].count(Kind.CLOSE) == 1
+    assert frames(drop)[-1].kind is Kind.CLOSE
+
+
+def test_only_the_owner_closes_a_grant_and_only_this_one(drop: Drop, client: SignerClient, tmp_path: Path) -> None:
+    stranger = make_drop(tmp_path / "stranger")
+    with pytest.raises(SignerRefused, match="not signed by the owner"):
+        asyncio.run(ask(client, "close", envelope=stranger.close()))
+    with pytest.raises(SignerRefused, match="another grant"):
+        asyncio.run(ask(SignerClient(drop.socket), "close", envelope=drop.close("0x" + "77" * 32)))
 
 
 def test_a_full_disk_stops_it_and_room_revives_it(drop: Drop) -> None:
