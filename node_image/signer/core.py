@@ -52,6 +52,7 @@ class Signer:
         self._separator = facts.domain().separator
         self._worker = ThreadPoolExecutor(1, "hsm")
         self._changing = asyncio.Lock()
+        self._stood = Standing(Interval(0, 0), Verdict(Freshness.FRESH))
         self._intake = Intake(facts, self._separator, self._worth_recovering)
         self._load()
 
@@ -89,7 +90,9 @@ class Signer:
     def _standing(self) -> Standing:
         """The machine's clock, and the journal on this disk taken for the newest: no witness and no source is asked."""
         now = max(int(self._clock()), self.state.issued_at)  # a clock set back issues nothing before what was issued
-        return Standing(Interval(now, now), Verdict(Freshness.FRESH))
+        if now != self._stood.time.lo:
+            self._stood = Standing(Interval(now, now), Verdict(Freshness.FRESH))
+        return self._stood
 
     @property
     def address(self) -> bytes:
