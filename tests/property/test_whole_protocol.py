@@ -336,7 +336,7 @@ def _records(node: Node) -> list[ClaimRecord]:
 
 WholeProtocolTest = WholeProtocol.TestCase
 WholeProtocolTest.settings = settings(
-    max_examples=50, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=30, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 
