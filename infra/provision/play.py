@@ -19,6 +19,12 @@ from infra.provision.ssh import Host
 
 PLAYBOOKS = ROOT / "playbooks"
 PLAY_S = 900
+ENVIRONMENT = {
+    "ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg"),
+    # Else the runner switches it off, over the configuration, and ssh takes the first word it is given.
+    "ANSIBLE_HOST_KEY_CHECKING": "True",
+    "ANSIBLE_NOCOLOR": "1",
+}
 
 
 def play(host: Host, playbook: str, hostvars: dict[str, Any], say: Callable[[str], None]) -> None:
@@ -32,7 +38,7 @@ def play(host: Host, playbook: str, hostvars: dict[str, Any], say: Callable[[str
             project_dir=str(PLAYBOOKS),
             playbook=playbook,
             inventory={"appliances": {"hosts": {host.node: hostvars}}},
-            envvars={"ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+            envvars=ENVIRONMENT,
             suppress_env_files=True,
             quiet=True,
             settings={"suppress_ansible_output": True},
