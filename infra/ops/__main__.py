@@ -14,8 +14,12 @@ import typer
 from infra.errors import EdgedropError
 
 INTERRUPTED = 130
-GROUPS = ("manifest", "journal")
-COMMANDS = ("plan", "up", "demo", "status", "down", "heal", "manifest", "verify", "journal", "doctor", "key", "env")
+GROUPS = ("manifest", "journal", "fallback", "act")
+COMMANDS = (
+    *("plan", "up", "demo", "status", "down", "heal", "manifest", "verify", "journal"),
+    *("freeze", "revoke", "unfreeze", "supplement", "closeout", "fallback", "reclaim", "mint-lost", "act"),
+    *("doctor", "key", "env"),
+)
 
 
 def make_app(words: Sequence[str]) -> typer.Typer:
@@ -24,7 +28,8 @@ def make_app(words: Sequence[str]) -> typer.Typer:
     app.callback()(options)
     named = next((word for word in words if not word.startswith("-")), "")
     for name in (named,) if named in COMMANDS else COMMANDS:
-        found = getattr(import_module(f"infra.ops.{name}"), "app" if name in GROUPS else name)
+        file = name.replace("-", "_")
+        found = getattr(import_module(f"infra.ops.{file}"), "app" if name in GROUPS else file)
         if isinstance(found, typer.Typer):
             app.add_typer(found, name=name)
         else:

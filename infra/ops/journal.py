@@ -48,8 +48,8 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
 ) -> None:
     """Read it, change nothing; ends with 6 where no signer may start on it."""
-    seen = _witness(witness) if witness else None
-    found = examine(_bytes(file), _facts(facts) if facts else None)
+    seen = read_witness(witness) if witness else None
+    found = examine(read_journal(file), _facts(facts) if facts else None)
     stands = beside(found, *seen) if seen else None
     told = _data(found, file, facts is not None) | {"witness": stands.value if stands else None}
     if as_json:
@@ -104,14 +104,16 @@ def _show(told: dict[str, Any], stands: Standing | None) -> None:
         answer("[green]good[/]: a signer may start on it")
 
 
-def _witness(text: str) -> tuple[int, str]:
+def read_witness(text: str) -> tuple[int, str]:
+    """The option's count and head."""
     match = re.fullmatch(r"(\d{1,18}):(?:0x)?([0-9a-f]{64})", text)
     if match is None:
         raise BadUsage("--witness is not FRAMES:HEAD", "as in 1042:9f86d0..., a count and 64 hex digits")
     return int(match[1]), match[2]
 
 
-def _bytes(file: Path) -> bytes:
+def read_journal(file: Path) -> bytes:
+    """Its bytes; BadUsage where there is no such file."""
     try:
         return file.read_bytes()
     except OSError as fault:
@@ -120,6 +122,6 @@ def _bytes(file: Path) -> bytes:
 
 def _facts(file: Path) -> DropFacts:
     try:
-        return parse(_bytes(file))
+        return parse(read_journal(file))
     except msgspec.DecodeError as fault:
         raise FaultyFile(f"{file.name} is no drop.json: {fault}", "it lies in the node's /etc/edgedrop") from fault

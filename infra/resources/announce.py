@@ -9,6 +9,8 @@ import nats
 from infra import keys
 from infra.errors import Unreachable
 from node_image.bus.config import HUB_USER
+from node_image.protocol import announcement, lease
+from node_image.protocol.announcement import GrantAnnouncement
 
 CONNECT_S = 5
 ANSWER_S = 5
@@ -20,6 +22,14 @@ def announce(bus: str, subject: str, envelope: bytes) -> None:
         asyncio.run(_publish(bus, subject, envelope))
     except (OSError, TimeoutError, nats.errors.Error) as fault:
         raise Unreachable(f"the hub's bus at {bus} took nothing on {subject}: {fault!r}", "is the lab up?") from fault
+
+
+def announce_grant(bus: str, grant: GrantAnnouncement) -> None:
+    """The ledger hears whose grant it is, the node gets its leases; both in the owner's envelope."""
+    owner = keys.owner_pem()
+    announce(bus, f"drop.{grant.drop}.grant.{grant.node}", announcement.sign(grant, owner))
+    held = lease.LeaseDocument(1, grant.drop, grant.node, grant.epoch, grant.grant_id, grant.key, grant.leases)
+    announce(bus, f"lease.{grant.drop}.{grant.node}", lease.sign(held, owner))
 
 
 async def _publish(bus: str, subject: str, envelope: bytes) -> None:

@@ -15,9 +15,9 @@ from infra import keys
 from infra.errors import EdgedropError
 from infra.plan.model import DropPlan, Node
 from infra.provision.ssh import Host
-from infra.resources.announce import announce
+from infra.resources.announce import announce_grant
 from infra.resources.props import urn_of
-from node_image.protocol import announcement, lease
+from node_image.protocol import lease
 from node_image.protocol.announcement import GrantAnnouncement
 
 
@@ -35,7 +35,7 @@ class GrantProvider(dynamic.ResourceProvider):
         grant = msgspec.structs.replace(planned, key=wait.signer_key(host, planned.grant_id))
         say(props["urn"], f"opening {len(grant.leases)} leases on chain for {grant.key}")
         _open(props["rpc"], props["contract"], grant)
-        _tell(props["bus"], grant)
+        announce_grant(props["bus"], grant)
         say(props["urn"], "waiting until the node holds its leases")
         wait.await_ready(host)
         return dynamic.CreateResult(grant.grant_id, {**props, "key": grant.key})
@@ -71,13 +71,6 @@ def _open(rpc: str, contract: str, grant: GrantAnnouncement) -> None:
             "where its key went with its old box, the old lease holds until it is closed out; on a development chain "
             "begin anew: edgedrop down --all",
         ) from fault
-
-
-def _tell(bus: str, grant: GrantAnnouncement) -> None:
-    owner = keys.owner_pem()
-    announce(bus, f"drop.{grant.drop}.grant.{grant.node}", announcement.sign(grant, owner))
-    held = lease.LeaseDocument(1, grant.drop, grant.node, grant.epoch, grant.grant_id, grant.key, grant.leases)
-    announce(bus, f"lease.{grant.drop}.{grant.node}", lease.sign(held, owner))
 
 
 class Grant(dynamic.Resource, module="edgedrop", name="Grant"):

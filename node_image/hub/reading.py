@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
@@ -13,13 +14,15 @@ from web3.types import FilterParams
 
 from node_image.hub import redemption
 from node_image.hub.calls import raw
-from node_image.hub.redemption import Place, Redemption, selector
+from node_image.hub.redemption import NOT_REDEEMED, Place, Reason, Redemption, selector
 from node_image.hub.transactions import ANSWER_S, ChainRefused, Rpc
 from node_image.protocol.acts import HOLDERS, Holder
 
 DEV_CHAIN = 31337
 LOG_SPAN = 5000  # blocks a node answers logs of at once
 ANCHOR_SPANS = 10
+TIER = "(uint40,uint32,uint8,uint8,uint88,uint32,uint32)"
+MOST_TIERS = 256  # a tier is a uint8
 
 
 class Status(IntEnum):
@@ -30,6 +33,20 @@ class Status(IntEnum):
     FROZEN = 2
     REVOKED = 3
     CLOSED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class TierOnChain:
+    """A tier as the constructor was told it; tokens `reserve` .. are kept back for what the holders open."""
+
+    first_token: int
+    supply: int
+    operator_cap: int
+
+    @property
+    def reserve(self) -> int:
+        """The first token that planning leases to nobody: the operator's part ends before it."""
+        return self.first_token + self.operator_cap
 
 
 class Reader:
@@ -98,6 +115,36 @@ class Reader:
                     )
         return None
 
+    def tiers(self, contract: str) -> tuple[TierOnChain, ...]:
+        """All tiers, in the contract's order."""
+        found: list[TierOnChain] = []
+        while len(found) < MOST_TIERS:
+            try:
+                told, *_ = self._call(contract, "tierOf(uint8)", (TIER, "(address,uint16)[]", "address"), (len(found),))
+            except ChainRefused:  # past the last one
+                break
+            found.append(TierOnChain(told[0], told[1], told[6]))
+        return tuple(found)
+
+    def anchored_roots(self, contract: str, grant_id: str, since: int = 0) -> set[bytes]:
+        """Every root that was ever anchored for the grant; nothing is taken out of that set."""
+        wanted: FilterParams = {
+            "address": Web3.to_checksum_address(contract),
+            "topics": [HexStr("0x" + redemption.ANCHORED.hex()), HexStr(grant_id)],
+        }
+        return {bytes(log["data"]) for log in self._spans(wanted, since)}
+
+    def reason(self, contract: str, voucher: Mapping[str, Any]) -> Reason:
+        """Why the contract would not redeem the voucher as it is, without a checkpoint's proof, in the next block."""
+        call = redemption.redeem_call(voucher)
+        try:
+            self._rpc.ask(lambda eth: eth.call({"to": Web3.to_checksum_address(contract), "data": call}))
+        except ChainRefused as refused:
+            if refused.data[:4] != selector(NOT_REDEEMED):
+                raise
+            return Reason(int.from_bytes(refused.data[4:36]))
+        return Reason.NONE
+
     def is_leased(self, contract: str, tier: int, token_id: int) -> bool:
         """Whether the token is in some lease's range."""
         (leased,) = self._call(contract, "isLeased(uint8,uint256)", ("bool",), (tier, token_id))
@@ -163,17 +210,11 @@ class Reader:
 
     def redemptions(self, contract: str, since: int = 0) -> list[Redemption]:
         """All Redeemed events from block `since` on, in order."""
-        last = self._rpc.ask(lambda eth: eth.block_number)
-        found: list[Redemption] = []
-        for begin in range(since, last + 1, LOG_SPAN):
-            wanted: FilterParams = {
-                "address": Web3.to_checksum_address(contract),
-                "topics": [HexStr("0x" + redemption.REDEEMED.hex())],
-                "fromBlock": begin,
-                "toBlock": min(begin + LOG_SPAN - 1, last),
-            }
-            found += [redemption.redemption(log) for log in self._logs(wanted)]
-        return found
+        wanted: FilterParams = {
+            "address": Web3.to_checksum_address(contract),
+            "topics": [HexStr("0x" + redemption.REDEEMED.hex())],
+        }
+        return [redemption.redemption(log) for log in self._spans(wanted, since)]
 
     def minted_token_ids(self, contract: str, since: int = 0) -> set[int]:
         """The tokens redeemed so far."""
@@ -194,6 +235,12 @@ class Reader:
         except ChainRefused:
             return []
         return [log for log in receipt["logs"] if log["address"].lower() == contract.lower() and log["topics"]]
+
+    def _spans(self, wanted: FilterParams, since: int) -> Iterator[Mapping[str, Any]]:
+        last = self._rpc.ask(lambda eth: eth.block_number)
+        for begin in range(since, last + 1, LOG_SPAN):
+            span: FilterParams = {**wanted, "fromBlock": begin, "toBlock": min(begin + LOG_SPAN - 1, last)}
+            yield from self._logs(span)
 
     def _logs(self, wanted: FilterParams) -> Sequence[Mapping[str, Any]]:
         return self._rpc.ask(lambda eth: eth.get_logs(wanted))

@@ -25,6 +25,7 @@ ITEM = "(uint16,uint8,uint8,uint32,address,address,bytes32,bytes32[])"
 EXTRAS = (
     "((uint16,bytes32,bytes32[])[],(uint16,address,bytes)[],(uint16,address,uint256,uint256,uint8,bytes32,bytes32)[])"
 )
+NOT_REDEEMED = "NotRedeemed(uint8)"
 REDEEM_MANY = f"redeemMany({SIGNED_BATCH}[],{ITEM}[])"
 REDEEM_MANY_WITH = f"redeemManyWith({SIGNED_BATCH}[],{ITEM}[],{EXTRAS})"
 REDEEMED = keccak(b"Redeemed(uint256,bytes32,address)")
@@ -106,6 +107,11 @@ def call_data(vouchers: Sequence[Mapping[str, Any]]) -> bytes:
     if not any(extras):
         return selector(REDEEM_MANY) + encode(types, told)
     return selector(REDEEM_MANY_WITH) + encode([*types, EXTRAS], [*told, extras])
+
+
+def redeem_call(voucher: Mapping[str, Any]) -> bytes:
+    """One voucher alone, without a checkpoint's proof: the contract reverts with the reason where it doesn't redeem."""
+    return selector(REDEEM) + encode([SIGNED_BATCH, ITEM], [signed_batch(voucher), _item(0, voucher)])
 
 
 def _extras(vouchers: Sequence[Mapping[str, Any]], items: Sequence[tuple[Any, ...]]) -> tuple[list[Any], ...]:

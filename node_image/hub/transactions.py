@@ -76,7 +76,11 @@ class ChainAway(ChainFault):
 
 
 class ChainRefused(ChainFault):
-    """The chain answered no."""
+    """The chain answered no; `data` is what a revert carried (the error's selector and arguments)."""
+
+    def __init__(self, message: str, data: bytes = b"") -> None:
+        super().__init__(message)
+        self.data = data
 
 
 class _LostRace(Exception):
@@ -111,7 +115,7 @@ class Rpc:
         except requests.RequestException as fault:
             raise ChainAway(f"{self.url} does not answer: {type(fault).__name__}") from fault
         except ContractLogicError as fault:
-            raise ChainRefused(_revert(fault)) from fault
+            raise ChainRefused(_revert(fault), _data(fault)) from fault
         except Web3Exception as fault:
             raise ChainRefused(str(fault)) from fault
 
@@ -189,6 +193,9 @@ def _succeeded(receipt: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _revert(fault: ContractLogicError) -> str:
-    data = fault.data if isinstance(fault.data, str) else ""
-    name = ERRORS.get(bytes.fromhex(data[2:10]), "")
+    name = ERRORS.get(_data(fault)[:4], "")
     return f"the contract refuses: {name or fault}"
+
+
+def _data(fault: ContractLogicError) -> bytes:
+    return bytes.fromhex(fault.data.removeprefix("0x")) if isinstance(fault.data, str) else b""

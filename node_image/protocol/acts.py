@@ -39,10 +39,11 @@ class Freeze(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
     deadline: int
 
     needed = 1
+    type_ = "Freeze(bytes32 grantId,uint256 nonce,uint256 deadline)"
 
     def struct_hash(self) -> bytes:
         """HashStruct."""
-        return _hashed(self, "Freeze(bytes32 grantId,uint256 nonce,uint256 deadline)", _bytes(self.grant_id))
+        return _hashed(self, _bytes(self.grant_id))
 
     def words(self) -> str:
         """What the holder is told."""
@@ -57,10 +58,11 @@ class Revoke(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
     deadline: int
 
     needed = TWO
+    type_ = "Revoke(bytes32 grantId,uint256 nonce,uint256 deadline)"
 
     def struct_hash(self) -> bytes:
         """HashStruct."""
-        return _hashed(self, "Revoke(bytes32 grantId,uint256 nonce,uint256 deadline)", _bytes(self.grant_id))
+        return _hashed(self, _bytes(self.grant_id))
 
     def words(self) -> str:
         """What the holder is told."""
@@ -75,10 +77,11 @@ class Unfreeze(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     deadline: int
 
     needed = TWO
+    type_ = "Unfreeze(bytes32 grantId,uint256 nonce,uint256 deadline)"
 
     def struct_hash(self) -> bytes:
         """HashStruct."""
-        return _hashed(self, "Unfreeze(bytes32 grantId,uint256 nonce,uint256 deadline)", _bytes(self.grant_id))
+        return _hashed(self, _bytes(self.grant_id))
 
     def words(self) -> str:
         """What the holder is told."""
@@ -95,12 +98,12 @@ class AddRoots(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     deadline: int
 
     needed = TWO
+    type_ = "AddRoots(bytes32 grantId,bytes32[] roots,uint32[] highSeqs,uint256 nonce,uint256 deadline)"
 
     def struct_hash(self) -> bytes:
         """HashStruct."""
-        told = "AddRoots(bytes32 grantId,bytes32[] roots,uint32[] highSeqs,uint256 nonce,uint256 deadline)"
         roots = keccak(b"".join(_bytes(root) for root in self.roots))
-        return _hashed(self, told, _bytes(self.grant_id) + roots + _numbers(self.high_seqs))
+        return _hashed(self, _bytes(self.grant_id) + roots + _numbers(self.high_seqs))
 
     def words(self) -> str:
         """What the holder is told."""
@@ -121,12 +124,12 @@ class OpenGrant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     deadline: int
 
     needed = TWO
+    type_ = "OpenGrant(bytes32 grantId,address key,Lease[] leases,uint256 nonce,uint256 deadline)" + LEASE
 
     def struct_hash(self) -> bytes:
         """HashStruct."""
-        told = "OpenGrant(bytes32 grantId,address key,Lease[] leases,uint256 nonce,uint256 deadline)"
         leases = keccak(b"".join(_lease(lease) for lease in self.leases))
-        return _hashed(self, told + LEASE, _bytes(self.grant_id) + _bytes(self.key).rjust(32, b"\0") + leases)
+        return _hashed(self, _bytes(self.grant_id) + _bytes(self.key).rjust(32, b"\0") + leases)
 
     def words(self) -> str:
         """What the holder is told."""
@@ -148,11 +151,11 @@ class Reclaim(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
     deadline: int
 
     needed = TWO
+    type_ = "Reclaim(bytes32 grantId,uint8 tier,uint32 fromSeq,uint256 nonce,uint256 deadline)"
 
     def struct_hash(self) -> bytes:
         """HashStruct."""
-        told = "Reclaim(bytes32 grantId,uint8 tier,uint32 fromSeq,uint256 nonce,uint256 deadline)"
-        return _hashed(self, told, _bytes(self.grant_id) + _word(self.tier) + _word(self.from_seq))
+        return _hashed(self, _bytes(self.grant_id) + _word(self.tier) + _word(self.from_seq))
 
     def words(self) -> str:
         """What the holder is told."""
@@ -173,12 +176,12 @@ class MintLost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     deadline: int
 
     needed = TWO
+    type_ = "MintLost(bytes32 grantId,uint8 tier,uint32[] seqs,address[] receivers,uint256 nonce,uint256 deadline)"
 
     def struct_hash(self) -> bytes:
         """HashStruct."""
-        told = "MintLost(bytes32 grantId,uint8 tier,uint32[] seqs,address[] receivers,uint256 nonce,uint256 deadline)"
         receivers = keccak(b"".join(_bytes(to).rjust(32, b"\0") for to in self.receivers))
-        return _hashed(self, told, _bytes(self.grant_id) + _word(self.tier) + _numbers(self.seqs) + receivers)
+        return _hashed(self, _bytes(self.grant_id) + _word(self.tier) + _numbers(self.seqs) + receivers)
 
     def words(self) -> str:
         """What the holder is told."""
@@ -199,8 +202,8 @@ def receive_hash(leaf: bytes, receiver: bytes) -> bytes:
     return keccak(RECEIVE_TYPE + leaf + receiver.rjust(32, b"\0"))
 
 
-def _hashed(act: Act, type_: str, words: bytes) -> bytes:
-    return keccak(keccak(type_.encode()) + words + _word(int(act.nonce)) + _word(act.deadline))
+def _hashed(act: Act, words: bytes) -> bytes:
+    return keccak(keccak(act.type_.encode()) + words + _word(int(act.nonce)) + _word(act.deadline))
 
 
 def _lease(lease: Lease) -> bytes:

@@ -12,6 +12,7 @@ import msgspec
 from coincurve import PrivateKey
 
 from node_image.protocol.acts import Act, Holder, when
+from node_image.protocol.create2 import checksummed
 from node_image.protocol.eip712 import Domain, digest
 from node_image.protocol.errors import NotVerified
 from node_image.protocol.signature import address_of, recover, to_rsv
@@ -64,7 +65,12 @@ def sign(collected: Collected, key: str, holders: Sequence[Holder]) -> Collected
     public = private.public_key.format(compressed=False)
     hashed = collected.digest()
     rsv = to_rsv(hashed, private.sign_recoverable(hashed, hasher=None)[:64], public)
-    return add(collected, Signature("0x" + address_of(public).hex(), "0x" + rsv.hex()), holders)
+    return add(collected, Signature(checksummed(address_of(public)), "0x" + rsv.hex()), holders)
+
+
+def signer(collected: Collected, signature: str) -> str:
+    """The account whose ECDSA signature (0x hex) it is, under this very act, checksummed."""
+    return checksummed(recover(collected.digest(), _bytes(signature)))
 
 
 def add(collected: Collected, given: Signature, holders: Sequence[Holder]) -> Collected:

@@ -1,0 +1,176 @@
+"""`edgedrop closeout`: a node's grant ends for good, each lease at its high seq; the rest of its tokens is free again.
+
+The node's signer writes its last frame (CLOSE) and signs the high seqs with the lease key, the hub's key agrees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from coincurve import PrivateKey
+
+from infra import stacks
+from infra.errors import BadUsage, EdgedropError, NotVerified, Unreachable
+from infra.home import home
+from infra.ops.acting import AsJson, Contract, Drop, Epoch, Node, Pay, Rpc, Yes
+from infra.ops.holder_keys import payer, read_key
+from infra.ops.output import confirm, say, tell
+from infra.ops.place import Place, find_place, grant_named, told
+from infra.ops.standing import Standing, standing
+from infra.provision.ssh import Host
+from node_image.hub import calls
+from node_image.hub.chain import ChainRefused, Status
+from node_image.protocol.acts import close_out_hash
+from node_image.protocol.eip712 import Domain, digest
+from node_image.protocol.errors import ProtocolError
+from node_image.protocol.signature import recover, to_rsv
+
+HUB = "hub.key"
+CLOSE = "docker exec edgedrop-signer python3 -m node_image.signer close"
+CLOSE_S = 60
+OFFLINE = "give --high-seqs and --signature, as `python3 -m node_image.signer close` printed them on the node"
+
+
+class Closed(msgspec.Struct, frozen=True):
+    """What a signer says once it has closed its journal; by tier, every seq below was given."""
+
+    high_seqs: tuple[int, ...]
+    signature: str
+
+
+def closeout(
+    node: Node,
+    drop: Drop = None,
+    epoch: Epoch = None,
+    high_seqs: Annotated[
+        str | None, typer.Option(metavar="N,N,..", help="By tier, as the node's signer said when it closed.")
+    ] = None,
+    signature: Annotated[str | None, typer.Option(help="The lease key's, as the node's signer gave it.")] = None,
+    hub_key: Annotated[
+        Path | None, typer.Option(help="The hub's key file; this machine's where none is named.")
+    ] = None,
+    pay: Pay = None,
+    rpc: Rpc = None,
+    contract: Contract = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Close a node's grant out: it signs nothing more, what it gave redeems, the rest may be leased again."""
+    place = find_place(drop, rpc, contract)
+    before = standing(place, grant_named(place, node, epoch))
+    before.tell()
+    if before.status is Status.CLOSED:
+        _report(place, before, None, as_json=as_json)
+        return
+    if before.status is not Status.OPEN:
+        raise BadUsage(
+            f"the grant is {before.status.name.lower()}: only an open one is closed out",
+            "unfreeze it first; what is left of a revoked one comes back by edgedrop reclaim, after redeem-by",
+        )
+    hub = read_key(hub_key or home() / "keys" / HUB)
+    given = _given(high_seqs, signature)
+    confirm(f"close {node} for ever and free what it has not given", yes=yes)
+    closed = given or _close(place, node)
+    _check(place, before, closed)
+    _report(place, before, _submit(place, before, closed, hub, pay), as_json=as_json)
+
+
+def _given(high_seqs: str | None, signature: str | None) -> Closed | None:
+    if (high_seqs is None) is not (signature is None):
+        raise BadUsage("--high-seqs and --signature belong together", OFFLINE)
+    if high_seqs is None or signature is None:
+        return None
+    try:
+        bytes.fromhex(signature.removeprefix("0x"))
+        return Closed(tuple(int(one) for one in high_seqs.split(",")), signature)
+    except ValueError as fault:
+        raise BadUsage(f"--high-seqs or --signature: {fault}", OFFLINE) from fault
+
+
+def _close(place: Place, name: str) -> Closed:
+    """The node's signer closes its journal; again it gives the same answer."""
+    node = place.node(name)
+    if node is None or place.stack is None:
+        raise BadUsage(f"this machine does not know how to reach {name}", OFFLINE)
+    stack = stacks.holder(place.stack.drop_stack, node.geo)
+    done = Host.of_node(stack.name, node).run(CLOSE, seconds=CLOSE_S)
+    if done.returncode != 0:
+        words = done.stderr.decode(errors="replace").strip().splitlines()
+        raise Unreachable(f"{name} did not close: {words[-1] if words else done.returncode}", OFFLINE)
+    try:
+        return msgspec.json.decode(done.stdout, type=Closed)
+    except msgspec.DecodeError as fault:
+        raise Unreachable(f"{name}'s signer tells no close-out: {fault}", "its release may not know it yet") from fault
+
+
+def _check(place: Place, before: Standing, closed: Closed) -> None:
+    """What the contract would refuse, told before anything is sent."""
+    held = {one.tier: one for one in before.leases}
+    with told():
+        tiers = len(place.chain.tiers(place.contract))
+    if len(closed.high_seqs) != tiers:
+        raise BadUsage(f"{len(closed.high_seqs)} high seqs for {tiers} tiers", "one for each tier of the drop")
+    for tier, high in enumerate(closed.high_seqs):
+        quota, covered = (held[tier].quota, held[tier].covered) if tier in held else (0, 0)
+        if not covered <= high <= quota:
+            raise NotVerified(
+                f"tier {tier} can't end at seq {high}: {covered} are anchored, {quota} are leased",
+                "a journal that knows less than the chain is an older copy: edgedrop journal check",
+            )
+        say(f"tier {tier}: ends at seq {high}, {quota - high} tokens are free again")
+    try:
+        signer = recover(_digest(place, before.grant_id, closed.high_seqs), bytes.fromhex(closed.signature[2:]))
+    except ProtocolError as fault:
+        raise NotVerified(f"the close-out's signature: {fault}", OFFLINE) from fault
+    if "0x" + signer.hex() != (before.key or "").lower():
+        raise NotVerified(f"the close-out is signed by 0x{signer.hex()}, the grant's key is {before.key}", OFFLINE)
+
+
+def _submit(place: Place, before: Standing, closed: Closed, hub: str, pay: Path | None) -> Mapping[str, Any] | None:
+    private = PrivateKey.from_hex(hub.removeprefix("0x"))
+    hashed = _digest(place, before.grant_id, closed.high_seqs)
+    raw = private.sign_recoverable(hashed, hasher=None)[:64]
+    agreed = to_rsv(hashed, raw, private.public_key.format(compressed=False))
+    data = calls.close_out(before.grant_id, closed.high_seqs, bytes.fromhex(closed.signature[2:]), agreed)
+    with told():
+        try:
+            return place.chain.send(payer(place, pay, [hub]), place.contract, data)
+        except ChainRefused:
+            if place.chain.status(place.contract, before.grant_id) is Status.CLOSED:
+                return None  # another process was first
+            raise
+
+
+def _digest(place: Place, grant_id: str, high_seqs: tuple[int, ...]) -> bytes:
+    domain = Domain(place.chain_id, bytes.fromhex(place.contract[2:]))
+    return digest(domain.separator, close_out_hash(bytes.fromhex(grant_id[2:]), high_seqs))
+
+
+def _report(place: Place, before: Standing, receipt: Mapping[str, Any] | None, *, as_json: bool) -> None:
+    now = standing(place, before.grant_id) if receipt else before
+    tx = "0x" + bytes(receipt["transactionHash"]).hex() if receipt else None
+    block = receipt["blockNumber"] if receipt else None
+    say(f"done: transaction {tx}, block {block}" if receipt else "done already: nothing was sent")
+    say(
+        f"the chain says: {now.status.name.lower()}, {', '.join(f'tier {one.tier}: {one.quota}' for one in now.leases)}"
+    )
+    if as_json:
+        tell(
+            {
+                "act": "CloseOut",
+                "contract": place.contract,
+                "chain_id": place.chain_id,
+                "before": before.data(),
+                "already": receipt is None,
+                "tx": tx,
+                "block": block,
+                "now": now.data(),
+                "unseen": list(before.unseen),
+            }
+        )
+    if now.status is not Status.CLOSED:
+        raise EdgedropError(f"the chain says {now.status.name.lower()}", "type the same again")
