@@ -9,12 +9,18 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from coincurve import PrivateKey
 from eth_account import Account
 from web3 import HTTPProvider, Web3
 from web3.types import RPCEndpoint
 
+from infra import keys as control
+from infra import stacks
+from infra.ops.drops import plan_of
+from infra.plan.contract import deployment_of
+from infra.stacks import Stack
 from node_image.hub.chain import Status
 from node_image.hub.redemption import Reason
 from node_image.protocol import eip712, merkle
@@ -40,6 +46,7 @@ from tests.e2e.contract_world import (
     wallet,
     world,
 )
+from tests.e2e.small_drop import write_small_drop
 from tests.typed import Typed, edgedrop
 
 pytestmark = pytest.mark.e2e
@@ -489,3 +496,30 @@ def test_nobody_to_pay_is_told(here: Here, tmp_path: Path, keys: list[Path]) -> 
     poor.chmod(0o600)
     typed = here.type("freeze", here.grant(), *signed_by(keys, 0), "--pay", poor, "--yes")
     typed.bad(1, "nothing was changed")
+
+
+def test_the_control_side_needs_no_more_than_the_nodes_name(url: str, drop: World, tmp_path: Path) -> None:
+    file = write_small_drop(tmp_path, "lights", 20)
+    stack = Stack("lights", "drop", 16, lab="lab", drop="lights", drop_file=str(file), drop_stack="lights")
+    stacks.save(stack)
+    stacks.save(Stack("lab", "lab", 17))
+    plan = plan_of(stack)
+    deployed = deployment_of(plan.drop, plan.contract, plan.tiers)
+    for account_ in (control.operator_address(), *control.holder_addresses()):
+        drop.chain.fund(account_)
+    drop.chain.deploy(control.operator_key(), deployed.salt, deployed.init_code())
+    node = plan.nodes[0]
+    leases = [msgspec.to_builtins(lease) for lease in node.leases]
+    drop.chain.open_grant(control.operator_key(), plan.contract.address, node.grant_id, address(NODE), leases)
+    at = ("--rpc", url, "--yes", "--json")
+    frozen = edgedrop("freeze", node.name, *at).good()
+    assert (frozen.told["grant_id"], frozen.told["now"]["status"]) == (node.grant_id, "frozen")
+    assert frozen.told["unseen"][0].startswith("the ledger (")
+    assert edgedrop("revoke", node.name, "--drop", "lights", *at).good().told["now"]["status"] == "revoked"
+    edgedrop("reclaim", node.name, "--tier", "only", *at).bad(2, "its vouchers redeem until 2031")
+    edgedrop("reclaim", node.name, "--tier", "cup", *at).bad(2, "its tiers are only")
+    edgedrop("freeze", "quay-appliance9", *at).bad(2, "has no node", "pier-appliance1")
+    file.unlink()
+    edgedrop("freeze", node.name, *at).bad(2, "the drop file of lights is gone")
+    by_hand = ("--drop", "lights", "--contract", plan.contract.address)
+    assert edgedrop("freeze", node.name, *at, *by_hand).good().told["already"]
