@@ -1,10 +1,12 @@
 """`edgedrop closeout`: a node's grant ends for good, each lease at its high seq; the rest of its tokens is free again.
 
-The node's signer writes its last frame (CLOSE) and signs the high seqs with the lease key, the hub's key agrees.
+The node's signer writes its last frame (CLOSE) and signs the high seqs with the lease key. The hub's key agrees once
+the ledger holds that frame, not before: a copy of the node's disk from before it would go on selling what the chain freed.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,26 +15,31 @@ import msgspec
 import typer
 from coincurve import PrivateKey
 
-from infra import stacks
+from infra import keys, stacks
 from infra.errors import BadUsage, EdgedropError, NotVerified, Unreachable
-from infra.home import home
+from infra.home import home, write_private
 from infra.ops.acting import AsJson, Contract, Drop, Epoch, Node, Pay, Rpc, Yes
 from infra.ops.holder_keys import payer, read_key
 from infra.ops.output import confirm, say, tell
-from infra.ops.place import Place, find_place, grant_named, told
+from infra.ops.place import Place, ask_ledger, find_place, grant_named, told
 from infra.ops.standing import Standing, standing
 from infra.provision.ssh import Host
 from node_image.hub import calls
 from node_image.hub.chain import ChainRefused, Status
+from node_image.protocol import closeout as node_closeout
 from node_image.protocol.acts import close_out_hash
 from node_image.protocol.eip712 import Domain, digest
 from node_image.protocol.errors import ProtocolError
 from node_image.protocol.signature import recover, to_rsv
 
 HUB = "hub.key"
-CLOSE = "docker exec edgedrop-signer python3 -m node_image.signer close"
+CLOSE = "docker exec -i edgedrop-signer python3 -m node_image.signer close"
 CLOSE_S = 60
-OFFLINE = "give --high-seqs and --signature, as `python3 -m node_image.signer close` printed them on the node"
+LEDGER_S = 30.0
+POLL_S = 0.5
+OFFLINE = (
+    "give --high-seqs and --signature, as the signer printed them on the node; --command-out writes what it is told"
+)
 
 
 class Closed(msgspec.Struct, frozen=True):
@@ -50,6 +57,12 @@ def closeout(
         str | None, typer.Option(metavar="N,N,..", help="By tier, as the node's signer said when it closed.")
     ] = None,
     signature: Annotated[str | None, typer.Option(help="The lease key's, as the node's signer gave it.")] = None,
+    command_out: Annotated[
+        Path | None, typer.Option(help="Only write the owner's command, for a node that can't be reached from here.")
+    ] = None,
+    no_ledger: Annotated[
+        bool, typer.Option("--no-ledger", help="You know otherwise that the ledger holds the node's CLOSE frame.")
+    ] = False,
     hub_key: Annotated[
         Path | None, typer.Option(help="The hub's key file; this machine's where none is named.")
     ] = None,
@@ -71,11 +84,17 @@ def closeout(
             f"the grant is {before.status.name.lower()}: only an open one is closed out",
             "unfreeze it first; what is left of a revoked one comes back by edgedrop reclaim, after redeem-by",
         )
+    if command_out is not None:
+        write_private(command_out, _command(place, node, epoch, before.grant_id))
+        say(f"{command_out}: on the node, type: {CLOSE} < {command_out.name}")
+        return
     hub = read_key(hub_key or home() / "keys" / HUB)
     given = _given(high_seqs, signature)
     confirm(f"close {node} for ever and free what it has not given", yes=yes)
-    closed = given or _close(place, node)
+    closed = given or _close(place, node, _command(place, node, epoch, before.grant_id))
     _check(place, before, closed)
+    if not no_ledger:
+        _await_ledger(place, before.grant_id)
     _report(place, before, _submit(place, before, closed, hub, pay), as_json=as_json)
 
 
@@ -91,20 +110,45 @@ def _given(high_seqs: str | None, signature: str | None) -> Closed | None:
         raise BadUsage(f"--high-seqs or --signature: {fault}", OFFLINE) from fault
 
 
-def _close(place: Place, name: str) -> Closed:
+def _command(place: Place, name: str, epoch: int | None, grant_id: str) -> bytes:
+    """The owner's word to the node's signer."""
+    node = place.node(name)
+    if node is None or epoch not in (None, node.epoch):
+        raise BadUsage(f"this machine does not know {name} as its plan has it", OFFLINE)
+    command = node_closeout.Command(1, place.drop, name, node.epoch, grant_id)
+    return node_closeout.sign(command, keys.owner_pem())
+
+
+def _close(place: Place, name: str, command: bytes) -> Closed:
     """The node's signer closes its journal; again it gives the same answer."""
     node = place.node(name)
     if node is None or place.stack is None:
         raise BadUsage(f"this machine does not know how to reach {name}", OFFLINE)
     stack = stacks.holder(place.stack.drop_stack, node.geo)
-    done = Host.of_node(stack.name, node).run(CLOSE, seconds=CLOSE_S)
+    done = Host.of_node(stack.name, node).run(CLOSE, stdin=command, seconds=CLOSE_S)
     if done.returncode != 0:
         words = done.stderr.decode(errors="replace").strip().splitlines()
-        raise Unreachable(f"{name} did not close: {words[-1] if words else done.returncode}", OFFLINE)
+        raise Unreachable(f"{name} did not close: {words[0] if words else done.returncode}", OFFLINE)
     try:
         return msgspec.json.decode(done.stdout, type=Closed)
     except msgspec.DecodeError as fault:
         raise Unreachable(f"{name}'s signer tells no close-out: {fault}", "its release may not know it yet") from fault
+
+
+def _await_ledger(place: Place, grant_id: str) -> None:
+    """Until the ledger holds the node's last frame."""
+    deadline = time.monotonic() + LEDGER_S
+    while True:
+        found, unseen = ask_ledger(place, f"/v1/drops/{place.drop}")
+        if any(one["grant_id"] == grant_id and one["closed"] for one in (found or {}).get("grants", ())):
+            return
+        if place.hub is None or time.monotonic() > deadline:
+            seen = unseen or "it does not hold it yet"
+            raise Unreachable(
+                f"the hub agrees only once the ledger holds the node's CLOSE frame: {seen}",
+                "the node has closed and stays so; type the same again when its journal can reach the hub",
+            )
+        time.sleep(POLL_S)  # the pace of asking
 
 
 def _check(place: Place, before: Standing, closed: Closed) -> None:

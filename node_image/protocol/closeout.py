@@ -1,21 +1,17 @@
 """The close-out: the owner's command to end a grant, and the lease key's last word on what was given of each lease.
 
 The chain frees the rest. The signer writes a CLOSE frame, syncs it, and only then signs; after that frame nothing is
-ever signed but this very close-out again. The hub adds its signature once the ledger holds the CLOSE frame, not before:
-a copy of the disk from before it would go on selling what the chain has freed.
+ever signed but this very close-out (`acts.close_out_hash`) again. The hub adds its signature once the ledger holds the
+CLOSE frame, not before: a copy of the disk from before it would go on selling what the chain has freed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 
 from node_image.protocol import dsse
-from node_image.protocol.eip712 import keccak
 from node_image.protocol.errors import NotVerified
 
-CLOSE_OUT_TYPE = keccak(b"CloseOut(bytes32 grantId,uint32[] highSeqs)")
 PAYLOAD_TYPE = "application/vnd.edgedrop.close+json"
 
 
@@ -27,12 +23,6 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     node: str
     epoch: int
     grant_id: str
-
-
-def struct_hash(grant_id: bytes, high_seqs: Sequence[int]) -> bytes:
-    """hashStruct(CloseOut): one high seq for each tier of the drop; an array is the hash of its words (EIP-712)."""
-    words = b"".join(high.to_bytes(32, "big") for high in high_seqs)
-    return keccak(CLOSE_OUT_TYPE + grant_id + keccak(words))
 
 
 def sign(command: Command, private_pem: bytes) -> bytes:

@@ -85,6 +85,11 @@ def seq_of(raw: bytes) -> int:
     return seq
 
 
+def kind_of(raw: bytes) -> Kind:
+    """What a frame's bytes say it is."""
+    return Kind(FIXED.unpack_from(raw, LENGTH.size)[0])
+
+
 def _check(raw: bytes, offset: int, previous: bytes, seq: int) -> Frame:
     body, head = raw[LENGTH.size : -HEAD], raw[-HEAD:]
     if hashlib.sha256(previous + body).digest() != head:

@@ -1,4 +1,7 @@
-"""`python3 -m node_image.signer`: serve. With `address` or `status`: ask the running signer, print JSON."""
+"""`python3 -m node_image.signer`: serve. With `address`, `status` or `close`: ask the running signer, print JSON.
+
+`close` reads the owner's command on stdin; its answer is the lease key's last word (node_image/protocol/closeout.py).
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from node_image.protocol import manifest
 from node_image.protocol.errors import ProtocolError
 from node_image.protocol.facts import DropFacts, parse
 from node_image.service import log
-from node_image.signer.client import SignerAway, SignerClient
+from node_image.signer.client import SignerAway, SignerClient, SignerRefused
 from node_image.signer.journal_file import DiskFault
 from node_image.signer.keystores import HsmFault, Key, Misfit, open_keystore, refuse_plain_keys
 from node_image.signer.serve import serve_grant
@@ -41,7 +44,8 @@ def main() -> int:
     """Serve, or ask who serves."""
     settings = Settings()
     if len(sys.argv) > 1:
-        return asyncio.run(_ask(settings, sys.argv[1]))
+        asked = _close(settings) if sys.argv[1] == "close" else _ask(settings, sys.argv[1])
+        return asyncio.run(asked)
     try:
         refuse_plain_keys(settings.keystore, allowed=settings.allow_file_keys)
         uvloop.run(_serve(settings))
@@ -78,6 +82,17 @@ async def _serve(settings: Settings) -> None:
 def open_keystore_of(settings: Settings) -> Callable[[str], Key]:
     """The keystore is opened at each try: where it is out, it may be there the next time."""
     return lambda label: open_keystore(settings.keystore).key(label)
+
+
+async def _close(settings: Settings) -> int:
+    """Said again, the same answer."""
+    try:
+        told = await SignerClient(settings.socket).ask("close", envelope=sys.stdin.buffer.read())
+    except (SignerAway, SignerRefused) as fault:
+        print(f"error: {fault}\nhint: `edgedrop closeout` makes the command that belongs on stdin", file=sys.stderr)
+        return 5
+    print(json.dumps({"high_seqs": told["high_seqs"], "signature": "0x" + told["signature"].hex()}))
+    return 0
 
 
 async def _ask(settings: Settings, what: str) -> int:

@@ -18,6 +18,7 @@ from itertools import islice
 import msgspec
 
 from node_image.protocol import closeout, frames, journal, rules
+from node_image.protocol.acts import close_out_hash
 from node_image.protocol.eip712 import Batch, digest
 from node_image.protocol.errors import JournalDamaged, ProtocolError
 from node_image.protocol.facts import DropFacts
@@ -186,7 +187,7 @@ class Signer:
         closed = self.state.closed
         if closed is None or self.durable < self.state.journal_seq:
             raise DiskFault("the close-out is not on the disk")
-        hashed = digest(self._separator, closeout.struct_hash(self.state.grant_id, closed.high_seqs))
+        hashed = digest(self._separator, close_out_hash(self.state.grant_id, closed.high_seqs))
         signature = await asyncio.get_running_loop().run_in_executor(self._worker, self._key.sign, hashed)
         return closed.high_seqs, signature
 

@@ -19,6 +19,10 @@ def test_the_page_for_a_suspected_key_freezes_and_revokes(shared: Standing, tmp_
     file.write_text(file.read_text().replace("pier", "quay"))  # the page's geography
     try:
         shared.edgedrop("up", stack, "--lab", shared.lab, "--file", str(file), "--yes")
+        close = shared.edgedrop("closeout", "quay-spare1", "--drop", stack, "--yes", "--json")
+        closed = json.loads(close.stdout)
+        assert (closed["now"]["status"], {one["quota"] for one in closed["now"]["leases"]}) == ("closed", {0})
+        assert "done already" in shared.edgedrop("closeout", "quay-spare1", "--drop", stack, "--yes").stderr
         froze, revoked = shared.runbook("key-suspected", stack)
         assert "the chain says: frozen" in froze.stderr
         assert "the chain says: revoked for good" in revoked.stderr

@@ -6,7 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from node_image.hub.ledger.tables import drops, equivocations, faults, grants, heads, vouchers
+from node_image.hub.ledger.tables import drops, equivocations, faults, frames, grants, heads, vouchers
+from node_image.protocol.frames import Kind
+from node_image.protocol.journal import kind_of
 
 # `pending`: its grant is frozen or revoked, and no anchored root proves its batch yet.
 STATES = ("issued", "pending", "redeemed", "superseded", "unpaid", "failed")
@@ -54,9 +56,11 @@ def count_faults(connection: Connection) -> int:
 
 def _grants(connection: Connection, drop: str) -> list[dict[str, Any]]:
     counts = _counts(connection, vouchers.c.grant_id, vouchers.c.drop == drop)
+    last = (frames.c.grant_id == grants.c.grant_id) & (frames.c.journal_seq == heads.c.journal_seq - 1)
     query = (
-        select(grants, heads.c.journal_seq, heads.c.head)
+        select(grants, heads.c.journal_seq, heads.c.head, frames.c.frame)
         .outerjoin(heads, heads.c.grant_id == grants.c.grant_id)
+        .outerjoin(frames, last)
         .where(grants.c.drop == drop)
         .order_by(grants.c.geo, grants.c.node, grants.c.epoch)
     )
@@ -68,6 +72,7 @@ def _grants(connection: Connection, drop: str) -> list[dict[str, Any]]:
             "grant_id": "0x" + row.grant_id.hex(),
             "journal_seq": row.journal_seq,  # null: nothing of this grant has arrived yet
             "head": row.head and row.head.hex(),
+            "closed": row.frame is not None and kind_of(row.frame) is Kind.CLOSE,  # nothing follows that frame
             **_tally(counts, row.grant_id),
         }
         for row in connection.execute(query)

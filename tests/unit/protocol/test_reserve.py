@@ -4,7 +4,8 @@ import msgspec
 import pytest
 from eth_account.messages import encode_typed_data
 
-from node_image.protocol import closeout, frames, reserve
+from node_image.protocol import frames, reserve
+from node_image.protocol.acts import close_out_hash
 from node_image.protocol.eip712 import digest
 from node_image.protocol.errors import NotVerified, ProtocolError
 from node_image.protocol.journal import Kind
@@ -64,7 +65,7 @@ def test_close_out_and_reserve_hash_as_an_independent_library_hashes_them() -> N
     types = {"CloseOut": [{"name": "grantId", "type": "bytes32"}, {"name": "highSeqs", "type": "uint32[]"}]}
     grant, highs = bytes([7] * 32), [3, 0, 4_294_967_295]
     oracle = encode_typed_data(DOMAIN, types, {"grantId": grant, "highSeqs": highs})
-    assert oracle.body == closeout.struct_hash(grant, highs)
+    assert oracle.body == close_out_hash(grant, highs)
     told = reserve.of_frame(grant, reserved())
     fields = ["grantId:bytes32", "tier:uint8", "sequenced:bool", "seq:uint32", "to:address", "claimKey:address"]
     fields += ["slot:uint8", "claimHash:bytes32", "at:uint64"]

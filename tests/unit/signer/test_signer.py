@@ -12,7 +12,8 @@ import msgspec
 import pytest
 from coincurve import PrivateKey
 
-from node_image.protocol import closeout, journal, voucher
+from node_image.protocol import journal, voucher
+from node_image.protocol.acts import close_out_hash
 from node_image.protocol.eip712 import digest
 from node_image.protocol.journal import Kind
 from node_image.protocol.rules import Claim
@@ -164,7 +165,7 @@ def test_a_closed_grant_signs_nothing_not_even_after_a_restart(drop: Drop) -> No
         finally:
             process.kill()
             process.wait()
-    hashed = closeout.struct_hash(bytes.fromhex(drop.facts.grant_id[2:]), [1])
+    hashed = close_out_hash(bytes.fromhex(drop.facts.grant_id[2:]), [1])
     for told in closed:
         assert told["high_seqs"] == [1]
         signature = told["signature"]
