@@ -52,7 +52,7 @@ class Drop:
     def ask(self, what: str) -> dict[str, object]:
         """The signer's own command line."""
         command = [sys.executable, "-m", "node_image.signer", what]
-        printed = subprocess.run(command, env=self.environment(), capture_output=True, check=True, timeout=20).stdout
+        printed = subprocess.run(command, env=self.environment(), capture_output=True, check=True, timeout=60).stdout
         return dict(msgspec.json.decode(printed))
 
     def lease(self, key: str, quota: int = 1000, start: int = 100) -> bytes:

@@ -1,7 +1,8 @@
 """`edgedrop closeout`: a node's grant ends for good, each lease at its high seq; the rest of its tokens is free again.
 
 The node's signer writes its last frame (CLOSE) and signs the high seqs with the lease key. The hub's key agrees once
-the ledger holds that frame, not before: a copy of the node's disk from before it would go on selling what the chain freed.
+the ledger holds that frame, not before: a copy of the node's disk from before it would go on selling what the chain has
+freed.
 """
 
 from __future__ import annotations
