@@ -26,7 +26,7 @@ from node_image.signer.keystores import HsmFault, Key, Misfit, open_keystore, re
 from node_image.signer.serve import serve_grant
 
 SOFTHSM = "pkcs11:?module=/usr/lib/softhsm/libsofthsm2.so&token=edgedrop&pin-file=/var/lib/edgedrop/tokens/pin"
-SOCKET_S = 30.0  # a signer opens and warms its HSM, and reads its journal, before it knows its key
+SOCKET_S = 20.0  # a signer opens and warms its HSM, and reads its journal, before it knows its key
 
 
 class Settings(BaseSettings):
