@@ -18,7 +18,11 @@ BUGS: dict[str, tuple[Change, ...]] = {
     "no_ceiling": ((GRANTS, "l.quota > tier.maxLease || total > tier.operatorCap", "false"),),
     "zero_signer": ((GRANTS, "return key != address(0) && key ==", "return key =="),),
     "one_bad_entry_reverts": (
-        (TOKEN, "if (reason != Reason.None) emit Skipped(id, reason, i);", "require(reason == Reason.None);"),
+        (
+            TOKEN,
+            "if (reason != Reason.None) emit Skipped(id, reason, i);",
+            "require(reason == Reason.None || i > MAX_ITEMS);",
+        ),
     ),
     "payer_is_not_sender": ((TOKEN, "this.collect(currency, msg.sender,", "this.collect(currency, operator,"),),
     "root_replaced": (
@@ -44,13 +48,15 @@ BUGS: dict[str, tuple[Change, ...]] = {
         (TOKEN, JUDGED, f"if (batch.grantId != _current) return Reason.BadBatch; {JUDGED}"),
     ),
     "nullifier_not_bound": (
-        (TOKEN, "used = _getAux(receiver);", "used = _getAux(address(1));"),
-        (TOKEN, "_setAux(receiver,", "_setAux(address(1),"),
+        (TOKEN, "used = _getAux(receiver);", "used = _getAux(address(uint160(receiver) % 1));"),
+        (TOKEN, "_setAux(receiver,", "_setAux(address(uint160(receiver) % 1),"),
     ),
     "claim_key_not_spent": ((TOKEN, "else claimKeyUsed[claimKey] = true;", ""),),
     "quota_off_by_one": ((TOKEN, "item.seq >= lease.quota", "item.seq > lease.quota"),),
     "unfreeze_reopens": ((GRANTS, "grant.closed ? Status.Closed : Status.Open", "Status.Open"),),
-    "nonce_not_spent": ((HOLDERS, "_useNonce(account, act.nonce);", ""),),
+    "nonce_not_spent": (
+        (HOLDERS, "_useNonce(account, act.nonce);", "if (act.nonce == 1) _useNonce(account, act.nonce);"),
+    ),
     "one_holder_counts_twice": ((HOLDERS, "if (given.holder < next) revert BadHolders();", ""),),
     "reclaim_frees_minted": ((GRANTS, "if (_exists(first + offset)) mask", "if (false) mask"),),
     "redeem_by_ignored": ((TOKEN, "if (block.timestamp > lease.redeemBy) return Reason.TooLate;", ""),),
