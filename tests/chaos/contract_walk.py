@@ -182,14 +182,18 @@ class Walk:
         self.act(RELAYER, calls.report_equivocation(a, b), wanted)
 
     def reclaim(self) -> None:
-        """Of any grant, whatever its state."""
-        if (grant := self._grant()) is None:
+        """Of any grant, whatever its state; of a revoked one that is over the likeliest."""
+        over = [
+            name
+            for name, held in self.model.grants.items()
+            if held.status is Status.REVOKED and any(self.model.now > lease[3] for lease in held.leases.values())
+        ]
+        grant = self.random.choice(over) if over and self.random.random() < 0.8 else self._grant()
+        if grant is None:
             return
         tier = self.random.choice(list(self.model.grants[grant].leases))
         seq = self._high(grant, tier)
-        self._holders(
-            acts.Reclaim, grant, lambda: self.model.reclaim(grant, tier, seq), tier=tier, from_seq=seq
-        )  # fmt: skip
+        self._holders(acts.Reclaim, grant, lambda: self.model.reclaim(grant, tier, seq), tier=tier, from_seq=seq)
 
     def mint_lost(self) -> None:
         """One token of any lease."""
