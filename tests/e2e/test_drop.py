@@ -60,7 +60,7 @@ def test_the_claim_page_and_its_metadata_are_served(outputs: dict[str, Any]) -> 
     front = outputs["fronts"]["mole"]
     page = httpx.get(front, timeout=5)
     assert page.status_code == 200
-    assert "Save the voucher" in page.text
+    assert "Save the receipt" in page.text
     told = httpx.get(f"{front}/metadata/1", timeout=5).json()
     assert httpx.get(f"{front}{told['image']}", timeout=5).content.startswith(b"\x89PNG")
 
