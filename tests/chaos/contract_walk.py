@@ -120,9 +120,8 @@ class Walk:
             if log["topics"][0] == "0x" + SKIPPED.hex():
                 told[int(log["data"][66:], 16)] = int(log["data"][2:66], 16)
         if receipt["status"] != "0x1" or list(told.values()) != list(wanted):
-            raise Differs(
-                f"redeem: {receipt['status']} {list(told.values())}, the model says {wanted}: {[one for one, _ in items]}"
-            )
+            asked = [item for item, _ in items]
+            raise Differs(f"redeem: {receipt['status']} {list(told.values())}, the model says {wanted}: {asked}")
 
     def anchor(self) -> None:
         """Some of what was sold under a root; sometimes a stranger's, sometimes too high."""
