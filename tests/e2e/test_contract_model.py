@@ -14,5 +14,5 @@ pytestmark = pytest.mark.e2e
 def test_the_contract_does_what_the_model_says(seed: int) -> None:
     with anvil() as url:
         walk = Walk(world(url), seed)
-        assert walk.run(400) >= 400
+        assert walk.run(700) >= 700
         assert len(walk.model.minted) > 30  # else the walk met little
