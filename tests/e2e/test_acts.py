@@ -515,7 +515,7 @@ def test_the_control_side_needs_no_more_than_the_nodes_name(url: str, drop: Worl
     at = ("--rpc", url, "--yes", "--json")
     frozen = edgedrop("freeze", node.name, *at).good()
     assert (frozen.told["grant_id"], frozen.told["now"]["status"]) == (node.grant_id, "frozen")
-    assert frozen.told["unseen"][0].startswith("the ledger (")
+    assert "ledger" in frozen.told["unseen"][0]  # nobody is there, or another run's lab that knows no such grant
     assert edgedrop("revoke", node.name, "--drop", "lights", *at).good().told["now"]["status"] == "revoked"
     edgedrop("reclaim", node.name, "--tier", "only", *at).bad(2, "its vouchers redeem until 2031")
     edgedrop("reclaim", node.name, "--tier", "cup", *at).bad(2, "its tiers are only")
