@@ -175,6 +175,7 @@ def forge(on: Stage, thief: Node, count: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for turn, number in enumerate(range(0, count, 4)):
         issued_at = (LATE, 1, ISSUED_AT)[turn % 3]
+        thief.state.issued_at = 0  # a thief's signer keeps no rule of time
         (batch,) = sell(thief, min(4, count - number), 1_000_000, issued_at)
         extra = {"checkpoint": {"root": stolen["root"], "proof": stolen["proof"]}} if turn % 3 == 2 else {}
         found += [voucher | extra for voucher in thief.vouchers(batch)]
