@@ -22,7 +22,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import batched
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from coincurve import PrivateKey
@@ -140,17 +139,17 @@ def signer(drop: Drop, batch: int = 0, hsm_ms: float = 0) -> Iterator[subprocess
 
 
 async def lease(drop: Drop) -> None:
-    """Once it is there: a journal of a million claims takes its time to be read."""
+    """Once it is warm: a journal of a million claims takes its time to be read. Until then it hangs up on a lease."""
     client, deadline = SignerClient(drop.socket), time.monotonic() + START_S
-    told: dict[str, Any] = {}
-    while not told:
+    while True:
         try:
-            told = await client.ask("status")
+            if key := (await client.ask("status"))["key"]:
+                await client.ask("lease", envelope=drop.lease(key, quota=QUOTA))
+                return
         except SignerAway:
             if time.monotonic() > deadline:
                 raise
-            await asyncio.sleep(0.1)
-    await client.ask("lease", envelope=drop.lease(told["key"], quota=QUOTA))
+        await asyncio.sleep(0.1)
 
 
 def requests(drop: Drop, claims: int) -> list[bytes]:
