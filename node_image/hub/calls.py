@@ -21,6 +21,7 @@ from node_image.protocol.acts import (
     Unfreeze,
 )
 from node_image.protocol.collected import Collected, numbered
+from node_image.protocol.hexes import unhex
 
 LEASE_FIELDS = ("tier", "start", "quota", "not_before", "redeem_by")
 OPENINGS = "(uint8,uint40,uint32,uint40,uint40)[]"
@@ -43,7 +44,7 @@ def call(name: str, types: Sequence[str], told: Sequence[Any]) -> bytes:
 
 def open_grant(grant_id: str, signer: str, leases: Sequence[Mapping[str, int]]) -> bytes:
     """By the operator, within its ceilings."""
-    return call("openGrant", ("bytes32", "address", OPENINGS), (raw(grant_id), signer, openings(leases)))
+    return call("openGrant", ("bytes32", "address", OPENINGS), (unhex(grant_id), signer, openings(leases)))
 
 
 def openings(leases: Sequence[Mapping[str, int]]) -> list[tuple[int, ...]]:
@@ -53,18 +54,18 @@ def openings(leases: Sequence[Mapping[str, int]]) -> list[tuple[int, ...]]:
 
 def anchor(grant_id: str, root: bytes, high_seqs: Sequence[int]) -> bytes:
     """By the hub."""
-    return call("anchor", ("bytes32", "bytes32", "uint32[]"), (raw(grant_id), root, list(high_seqs)))
+    return call("anchor", ("bytes32", "bytes32", "uint32[]"), (unhex(grant_id), root, list(high_seqs)))
 
 
 def close_out(grant_id: str, high_seqs: Sequence[int], node_signature: bytes, hub_signature: bytes) -> bytes:
     """By anyone who has both signatures."""
     types = ("bytes32", "uint32[]", "bytes", "bytes")
-    return call("closeOut", types, (raw(grant_id), list(high_seqs), node_signature, hub_signature))
+    return call("closeOut", types, (unhex(grant_id), list(high_seqs), node_signature, hub_signature))
 
 
 def freeze(grant_id: str) -> bytes:
     """By a holder itself."""
-    return call("freeze", ("bytes32",), (raw(grant_id),))
+    return call("freeze", ("bytes32",), (unhex(grant_id),))
 
 
 def report_equivocation(a: Mapping[str, Any], b: Mapping[str, Any]) -> bytes:
@@ -82,7 +83,7 @@ def act(collected: Collected, holders: Sequence[Holder]) -> bytes:
     """By anyone: the holders' act with the signatures it needs; NotVerified if they are too few."""
     name, types, told = _told(collected.act)
     signed = (int(collected.act.nonce), collected.act.deadline, numbered(collected, holders))
-    return call(name, ("bytes32", *types, SIGNED), (raw(collected.act.grant_id), *told, signed))
+    return call(name, ("bytes32", *types, SIGNED), (unhex(collected.act.grant_id), *told, signed))
 
 
 def _told(act: Act) -> tuple[str, tuple[str, ...], tuple[Any, ...]]:
@@ -90,7 +91,7 @@ def _told(act: Act) -> tuple[str, tuple[str, ...], tuple[Any, ...]]:
     told: tuple[Any, ...] = ()
     match act:
         case AddRoots():
-            types, told = ("bytes32[]", "uint32[]"), ([raw(root) for root in act.roots], list(act.high_seqs))
+            types, told = ("bytes32[]", "uint32[]"), ([unhex(root) for root in act.roots], list(act.high_seqs))
         case OpenGrant():
             leases = openings([msgspec.structs.asdict(lease) for lease in act.leases])
             types, told = ("address", OPENINGS), (act.key, leases)
@@ -99,8 +100,3 @@ def _told(act: Act) -> tuple[str, tuple[str, ...], tuple[Any, ...]]:
         case MintLost():
             types, told = ("uint8", "uint32[]", "address[]"), (act.tier, list(act.seqs), list(act.receivers))
     return FUNCTIONS[type(act)], types, told
-
-
-def raw(text: str) -> bytes:
-    """From 0x hex."""
-    return bytes.fromhex(text.removeprefix("0x"))

@@ -9,12 +9,12 @@ from typing import Any
 from web3 import Web3
 
 from node_image.hub import calls, redemption, transactions
-from node_image.hub.calls import raw
 from node_image.hub.reading import DEV_CHAIN, Reader, Status
 from node_image.hub.redemption import Outcome
 from node_image.hub.transactions import ANSWER_S, STUCK_S, ChainAway, ChainFault, ChainRefused
 from node_image.protocol import create2
 from node_image.protocol.collected import Collected
+from node_image.protocol.hexes import unhex
 
 __all__ = ["Chain", "ChainAway", "ChainFault", "ChainRefused", "Status"]
 
@@ -37,7 +37,7 @@ class Chain(Reader):
 
     def deploy(self, key: str, salt: str | bytes, init_code: bytes) -> str:
         """The contract's CREATE2 address, with the contract standing there."""
-        salt = raw(salt) if isinstance(salt, str) else salt
+        salt = unhex(salt) if isinstance(salt, str) else salt
         address = create2.create2_address(salt, init_code)
         if self.has_code(address):
             return address

@@ -13,10 +13,10 @@ from web3 import Web3
 from web3.types import FilterParams
 
 from node_image.hub import redemption
-from node_image.hub.calls import raw
 from node_image.hub.redemption import NOT_REDEEMED, Place, Reason, Redemption, selector
 from node_image.hub.transactions import ANSWER_S, ChainRefused, Rpc
 from node_image.protocol.acts import HOLDERS, Holder
+from node_image.protocol.hexes import unhex
 
 DEV_CHAIN = 31337
 LOG_SPAN = 5000  # blocks a node answers logs of at once
@@ -74,27 +74,27 @@ class Reader:
 
     def grant_key(self, contract: str, grant_id: str, *, final: bool = False) -> str | None:
         """The grant's signing key, None when it is not open (or, with `final`, not yet for good)."""
-        (key,) = self._call(contract, "grantKey(bytes32)", ("address",), (raw(grant_id),), final=final)
+        (key,) = self._call(contract, "grantKey(bytes32)", ("address",), (unhex(grant_id),), final=final)
         return None if int(key, 16) == 0 else Web3.to_checksum_address(key)
 
     def status(self, contract: str, grant_id: str, *, final: bool = False) -> Status:
         """What the grant may still do."""
-        told = self._call(contract, "grantOf(bytes32)", ("address", "uint64"), (raw(grant_id),), final=final)
+        told = self._call(contract, "grantOf(bytes32)", ("address", "uint64"), (unhex(grant_id),), final=final)
         return Status(told[1])
 
     def lease_of(self, contract: str, grant_id: str, tier: int) -> dict[str, int]:
         """The grant's lease in a tier; quota 0 when there is none."""
-        told = self._call(contract, "leaseOf(bytes32,uint8)", ("uint64",) * 4, (raw(grant_id), tier))
+        told = self._call(contract, "leaseOf(bytes32,uint8)", ("uint64",) * 4, (unhex(grant_id), tier))
         return dict(zip(("start", "quota", "not_before", "redeem_by"), told, strict=True))
 
     def covered(self, contract: str, grant_id: str, tier: int) -> int:
         """Every seq of the grant's tier below it is under an anchored checkpoint."""
-        (high,) = self._call(contract, "coveredOf(bytes32,uint8)", ("uint64",), (raw(grant_id), tier))
+        (high,) = self._call(contract, "coveredOf(bytes32,uint8)", ("uint64",), (unhex(grant_id), tier))
         return int(high)
 
     def issued_root(self, contract: str, grant_id: str, root: bytes, *, final: bool = False) -> bool:
         """Whether the root is among the grant's anchored ones."""
-        told = (raw(grant_id), root)
+        told = (unhex(grant_id), root)
         (there,) = self._call(contract, "issuedRoot(bytes32,bytes32)", ("bool",), told, final=final)
         return bool(there)
 
@@ -198,7 +198,7 @@ class Reader:
 
     def anchored_at(self, contract: str, grant_id: str, root: bytes, tx: str) -> int | None:
         """The time of the block in which this transaction anchored the checkpoint; None when it did not."""
-        topics = [redemption.ANCHORED, raw(grant_id)]
+        topics = [redemption.ANCHORED, unhex(grant_id)]
         made = (log for log in self._logs_of(contract, tx) if [bytes(topic) for topic in log["topics"]] == topics)
         block = next((log["blockNumber"] for log in made if bytes(log["data"]) == root), None)
         return None if block is None else self._time(block)

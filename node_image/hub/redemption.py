@@ -17,6 +17,7 @@ from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 
 from node_image.protocol.eip712 import Batch, keccak
+from node_image.protocol.hexes import unhex
 
 MAX_ITEMS = 200  # EdgedropToken.MAX_ITEMS
 BATCH = "(bytes32,uint64,bytes32,uint32,uint64)"
@@ -121,11 +122,11 @@ def _extras(vouchers: Sequence[Mapping[str, Any]], items: Sequence[tuple[Any, ..
     for at, voucher in enumerate(vouchers):
         if told := voucher.get("checkpoint"):
             batch = items[at][0]
-            proven.setdefault(batch, (batch, _bytes(told["root"]), [_bytes(one) for one in told["proof"]]))
+            proven.setdefault(batch, (batch, unhex(told["root"]), [unhex(one) for one in told["proof"]]))
         if told := voucher.get("receive"):
-            receives.append((at, told["receiver"], _bytes(told["signature"])))
+            receives.append((at, told["receiver"], unhex(told["signature"])))
         if told := voucher.get("authorization"):
-            rsv = _bytes(told["signature"])
+            rsv = unhex(told["signature"])
             window = (int(told["valid_after"]), int(told["valid_before"]))
             authorizations.append((at, told["payer"], *window, rsv[64], rsv[:32], rsv[32:64]))
     return list(proven.values()), receives, authorizations
@@ -139,8 +140,8 @@ def price(vouchers: Sequence[Mapping[str, Any]]) -> int:
 def signed_batch(voucher: Mapping[str, Any]) -> tuple[Any, ...]:
     """The voucher's batch as a Solidity SignedBatch."""
     batch = voucher["batch"]
-    header = (_bytes(batch["grantId"]), batch["batchSeq"], _bytes(batch["root"]), batch["count"], batch["issuedAt"])
-    return header, _bytes(voucher["signature"])
+    header = (unhex(batch["grantId"]), batch["batchSeq"], unhex(batch["root"]), batch["count"], batch["issuedAt"])
+    return header, unhex(voucher["signature"])
 
 
 def batches_in(call: bytes) -> list[tuple[Batch, bytes]]:
@@ -158,9 +159,9 @@ def batches_in(call: bytes) -> list[tuple[Batch, bytes]]:
 
 def _item(batch: int, voucher: Mapping[str, Any]) -> tuple[Any, ...]:
     body = voucher["voucher"]
-    proof = [_bytes(sibling) for sibling in voucher["proof"]]
+    proof = [unhex(sibling) for sibling in voucher["proof"]]
     receiver = (body["to"], body["claimKey"])
-    return batch, body["tier"], body["slot"], body["seq"], *receiver, _bytes(body["claimHash"]), proof
+    return batch, body["tier"], body["slot"], body["seq"], *receiver, unhex(body["claimHash"]), proof
 
 
 def redemption(log: Mapping[str, Any]) -> Redemption:
@@ -192,7 +193,3 @@ def outcome(receipt: Mapping[str, Any]) -> Outcome:
 _BRING = {selector(REDEEM): SIGNED_BATCH} | {
     selector(one): f"{SIGNED_BATCH}[]" for one in (REDEEM_MANY, REDEEM_MANY_WITH)
 }
-
-
-def _bytes(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from node_image.protocol.eip712 import keccak
+from node_image.protocol.hexes import unhex
 from node_image.protocol.lease import Lease
 
 HOLDERS = 3
@@ -43,7 +44,7 @@ class Freeze(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
 
     def struct_hash(self) -> bytes:
         """HashStruct."""
-        return _hashed(self, _bytes(self.grant_id))
+        return _hashed(self, unhex(self.grant_id))
 
     def words(self) -> str:
         """What the holder is told."""
@@ -62,7 +63,7 @@ class Revoke(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
 
     def struct_hash(self) -> bytes:
         """HashStruct."""
-        return _hashed(self, _bytes(self.grant_id))
+        return _hashed(self, unhex(self.grant_id))
 
     def words(self) -> str:
         """What the holder is told."""
@@ -81,7 +82,7 @@ class Unfreeze(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
 
     def struct_hash(self) -> bytes:
         """HashStruct."""
-        return _hashed(self, _bytes(self.grant_id))
+        return _hashed(self, unhex(self.grant_id))
 
     def words(self) -> str:
         """What the holder is told."""
@@ -102,8 +103,8 @@ class AddRoots(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
 
     def struct_hash(self) -> bytes:
         """HashStruct."""
-        roots = keccak(b"".join(_bytes(root) for root in self.roots))
-        return _hashed(self, _bytes(self.grant_id) + roots + _numbers(self.high_seqs))
+        roots = keccak(b"".join(unhex(root) for root in self.roots))
+        return _hashed(self, unhex(self.grant_id) + roots + _numbers(self.high_seqs))
 
     def words(self) -> str:
         """What the holder is told."""
@@ -129,7 +130,7 @@ class OpenGrant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     def struct_hash(self) -> bytes:
         """HashStruct."""
         leases = keccak(b"".join(_lease(lease) for lease in self.leases))
-        return _hashed(self, _bytes(self.grant_id) + _bytes(self.key).rjust(32, b"\0") + leases)
+        return _hashed(self, unhex(self.grant_id) + unhex(self.key).rjust(32, b"\0") + leases)
 
     def words(self) -> str:
         """What the holder is told."""
@@ -155,7 +156,7 @@ class Reclaim(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
 
     def struct_hash(self) -> bytes:
         """HashStruct."""
-        return _hashed(self, _bytes(self.grant_id) + _word(self.tier) + _word(self.from_seq))
+        return _hashed(self, unhex(self.grant_id) + _word(self.tier) + _word(self.from_seq))
 
     def words(self) -> str:
         """What the holder is told."""
@@ -180,8 +181,8 @@ class MintLost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
 
     def struct_hash(self) -> bytes:
         """HashStruct."""
-        receivers = keccak(b"".join(_bytes(to).rjust(32, b"\0") for to in self.receivers))
-        return _hashed(self, _bytes(self.grant_id) + _word(self.tier) + _numbers(self.seqs) + receivers)
+        receivers = keccak(b"".join(unhex(to).rjust(32, b"\0") for to in self.receivers))
+        return _hashed(self, unhex(self.grant_id) + _word(self.tier) + _numbers(self.seqs) + receivers)
 
     def words(self) -> str:
         """What the holder is told."""
@@ -217,10 +218,6 @@ def _numbers(numbers: Sequence[int]) -> bytes:
 
 def _word(number: int) -> bytes:
     return number.to_bytes(32, "big")
-
-
-def _bytes(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))
 
 
 def when(moment: int) -> str:

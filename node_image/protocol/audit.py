@@ -15,6 +15,7 @@ import msgspec
 from node_image.protocol import manifest, merkle, voucher
 from node_image.protocol.address import checksummed
 from node_image.protocol.errors import NotVerified
+from node_image.protocol.hexes import unhex
 from node_image.protocol.receipt import LeaseBody, Receipt, batch_digest
 from node_image.protocol.signature import recover
 
@@ -87,7 +88,7 @@ def _left(name: str, why: str) -> Step:
 
 def _leaf(made: voucher.Voucher) -> Step:
     leaf, batch = voucher.leaf_of(made.voucher), voucher.batch_of(made.batch)
-    if merkle.climb(leaf.struct_hash(), [_bytes(sibling) for sibling in made.proof]) != batch.root:
+    if merkle.climb(leaf.struct_hash(), [unhex(sibling) for sibling in made.proof]) != batch.root:
         raise NotVerified("the voucher is not under the batch's root")
     return _found("leaf", f"token {made.token_id} is under the root of batch {batch.batch_seq}, one of {batch.count}")
 
@@ -95,7 +96,7 @@ def _leaf(made: voucher.Voucher) -> Step:
 def _key(made: voucher.Voucher, known: Known) -> Step:
     key = known.chain.key if known.chain else known.key
     if key is None and known.chain is None:
-        signer = checksummed(recover(batch_digest(made), _bytes(made.signature)))
+        signer = checksummed(recover(batch_digest(made), unhex(made.signature)))
         return _left("key", f"the batch is signed by {signer}; whether that is the grant's key nobody said")
     if key is None:
         raise NotVerified(f"no such grant is open at {made.contract}")
@@ -163,7 +164,7 @@ def _anchored(made: voucher.Voucher, receipt: Receipt | None, chain: ChainSaid |
     if receipt is None or receipt.anchor is None:
         return _left("anchor", receipt.status if receipt else BARE)
     anchor = receipt.anchor
-    if merkle.climb(batch_digest(made), [_bytes(sibling) for sibling in anchor.proof]) != _bytes(anchor.root):
+    if merkle.climb(batch_digest(made), [unhex(sibling) for sibling in anchor.proof]) != unhex(anchor.root):
         raise NotVerified("the batch is not under the checkpoint's root")
     if chain is None:
         return _left("anchor", f"the batch is under the checkpoint, but {OFFLINE}")
@@ -210,7 +211,3 @@ def _time(seconds: float) -> str:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (ValueError, OverflowError):  # a lease without an end: the contract's clock goes further than a calendar
         return f"second {seconds:.0f}"
-
-
-def _bytes(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))

@@ -15,6 +15,7 @@ from node_image.protocol.acts import Act, Holder, when
 from node_image.protocol.create2 import checksummed
 from node_image.protocol.eip712 import Domain, digest
 from node_image.protocol.errors import NotVerified
+from node_image.protocol.hexes import unhex
 from node_image.protocol.signature import address_of, recover, to_rsv
 
 
@@ -36,7 +37,7 @@ class Collected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def digest(self) -> bytes:
         """What each holder signs."""
-        return digest(Domain(self.chain_id, _bytes(self.contract)).separator, self.act.struct_hash())
+        return digest(Domain(self.chain_id, unhex(self.contract)).separator, self.act.struct_hash())
 
     def words(self) -> str:
         """What the holder is told, with where and until when it holds."""
@@ -70,7 +71,7 @@ def sign(collected: Collected, key: str, holders: Sequence[Holder]) -> Collected
 
 def signer(collected: Collected, signature: str) -> str:
     """The account whose ECDSA signature (0x hex) it is, under this very act, checksummed."""
-    return checksummed(recover(collected.digest(), _bytes(signature)))
+    return checksummed(recover(collected.digest(), unhex(signature)))
 
 
 def add(collected: Collected, given: Signature, holders: Sequence[Holder]) -> Collected:
@@ -79,7 +80,7 @@ def add(collected: Collected, given: Signature, holders: Sequence[Holder]) -> Co
     if holder is None:
         raise NotVerified(f"{given.holder} is none of the holders")
     # What a contract holder's signature means, only that contract can tell.
-    if holder.kind == "ecdsa" and recover(collected.digest(), _bytes(given.signature)) != _bytes(holder.address):
+    if holder.kind == "ecdsa" and recover(collected.digest(), unhex(given.signature)) != unhex(holder.address):
         raise NotVerified(f"the signature is not {holder.address}'s, or not under this act")
     others = [one for one in collected.signatures if not _same(one.holder, holder.address)]
     return msgspec.structs.replace(collected, signatures=(*others, Signature(holder.address, given.signature)))
@@ -105,13 +106,9 @@ def numbered(collected: Collected, holders: Sequence[Holder]) -> list[tuple[int,
     checked = merge(msgspec.structs.replace(collected, signatures=()), [collected], holders)
     if short := missing(checked):
         raise NotVerified(f"{short} more of the holders must sign")
-    given = {one.holder: _bytes(one.signature) for one in checked.signatures}
+    given = {one.holder: unhex(one.signature) for one in checked.signatures}
     ordered = [(at, given[holder.address]) for at, holder in enumerate(holders) if holder.address in given]
     return ordered[: checked.act.needed]
-
-
-def _bytes(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))
 
 
 def _same(a: str, b: str) -> bool:

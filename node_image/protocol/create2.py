@@ -20,6 +20,7 @@ from eth_abi.abi import encode
 from node_image.protocol.acts import Holder
 from node_image.protocol.address import checksummed as checksummed  # noqa: PLC0414  asked for here too
 from node_image.protocol.eip712 import keccak
+from node_image.protocol.hexes import unhex
 
 # Arachnid's deterministic deployment proxy: calldata is salt | init code; the same address on every chain.
 DEPLOYER = "0x4e59b44847b379578588920cA78FbF26c0B4956C"
@@ -132,7 +133,7 @@ class RolesLike(Protocol):
 
 def salt(drop: str, manifest_digest: str) -> bytes:
     """Another drop or another manifest is another contract."""
-    return keccak(drop.encode() + _bytes(manifest_digest))
+    return keccak(drop.encode() + unhex(manifest_digest))
 
 
 def constructor_init_code(
@@ -146,13 +147,13 @@ def constructor_init_code(
     tiers: Sequence[TierLike],
 ) -> bytes:
     """The compiled contract with its constructor's arguments behind it."""
-    told = (name, symbol, base_uri, _bytes(manifest_digest), _roles(roles), [_tier(tier) for tier in tiers])
-    return _bytes(json.loads(artifact)["bytecode"]) + encode(CONSTRUCTOR, told)
+    told = (name, symbol, base_uri, unhex(manifest_digest), _roles(roles), [_tier(tier) for tier in tiers])
+    return unhex(json.loads(artifact)["bytecode"]) + encode(CONSTRUCTOR, told)
 
 
 def create2_address(salt: bytes, init_code: bytes) -> str:
     """EIP-1014: keccak(0xff | deployer | salt | keccak(init code)), the last 20 bytes, checksummed."""
-    return checksummed(keccak(b"\xff" + _bytes(DEPLOYER) + salt + keccak(init_code))[-20:])
+    return checksummed(keccak(b"\xff" + unhex(DEPLOYER) + salt + keccak(init_code))[-20:])
 
 
 def plan_address(artifact: bytes, *, drop: str, manifest_digest: str, **told: Any) -> str:
@@ -170,7 +171,3 @@ def _tier(tier: TierLike) -> tuple[Any, ...]:
     splits = [(split.address, split.share_bps) for split in tier.splits]
     limits = (tier.max_lease, tier.operator_cap, tier.currency)
     return tier.first_token, tier.supply, tier.wallet_cap, tier.slot_base, tier.price_wei, *limits, splits
-
-
-def _bytes(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))

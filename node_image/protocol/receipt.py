@@ -18,6 +18,7 @@ import msgspec
 from node_image.protocol import eip712, merkle
 from node_image.protocol.address import checksummed
 from node_image.protocol.errors import NoReceipt, NotVerified, ProtocolError
+from node_image.protocol.hexes import unhex
 from node_image.protocol.manifest import Membership, Token
 from node_image.protocol.voucher import BatchBody, Voucher, VoucherBody, batch_of, leaf_of
 
@@ -93,7 +94,7 @@ def path_of(voucher: Voucher, epoch: int) -> str:
 
 def batch_digest(voucher: Voucher) -> bytes:
     """What the lease key signed, and the leaf of a checkpoint's tree."""
-    domain = eip712.Domain(voucher.chain_id, _bytes(voucher.contract))
+    domain = eip712.Domain(voucher.chain_id, unhex(voucher.contract))
     return eip712.digest(domain.separator, batch_of(voucher.batch).struct_hash())
 
 
@@ -158,9 +159,9 @@ def _size(told: dict[int, Any]) -> int:
 def _agree(receipt: Receipt) -> None:
     """What must follow from each other: grant and path, claim and leaf, token and lease, entry and token."""
     voucher, body, lease = receipt.voucher, receipt.voucher.voucher, receipt.lease
-    if _bytes(body.grant_id) != eip712.grant_id(voucher.drop, voucher.node, receipt.epoch):
+    if unhex(body.grant_id) != eip712.grant_id(voucher.drop, voucher.node, receipt.epoch):
         raise NotVerified(f"the grant is not that of {voucher.drop}/{voucher.node}/{receipt.epoch}")
-    if _bytes(body.claim_hash) != eip712.claim_hash(voucher.claim_id):
+    if unhex(body.claim_hash) != eip712.claim_hash(voucher.claim_id):
         raise NotVerified("the claim id is not the one in the leaf")
     if not 0 <= body.seq < lease.quota or str(lease.start + body.seq) != voucher.token_id:
         raise NotVerified(f"token {voucher.token_id} is not in the lease that the receipt names")
@@ -178,22 +179,22 @@ def _compact(receipt: Receipt) -> dict[int, Any]:
         NODE: voucher.node,
         EPOCH: receipt.epoch,
         CHAIN: voucher.chain_id,
-        CONTRACT: _bytes(voucher.contract),
+        CONTRACT: unhex(voucher.contract),
         LEAF: [body.tier, body.seq, body.slot, *_receiver(leaf)],
         BATCH: [batch.batch_seq, batch.count, batch.issued_at],
         PROOF: _joined(voucher.proof),
-        SIGNATURE: _bytes(voucher.signature),
+        SIGNATURE: unhex(voucher.signature),
         LEASE: [lease.start, lease.quota, lease.not_before, lease.redeem_by],
         PRICE: int(voucher.price_wei),
     }
     if receipt.tx is not None:
-        made[TX] = _bytes(receipt.tx)
+        made[TX] = unhex(receipt.tx)
     if (found := receipt.manifest) is not None:
         entry = found.entry
         told = [entry.tier, entry.name, entry.asset, bytes.fromhex(entry.sha256), entry.sku]
         made[MANIFEST] = [found.count, *told, _joined(found.proof)]
     if (anchor := receipt.anchor) is not None:
-        made[ANCHOR] = [_joined(anchor.proof), anchor.tx and _bytes(anchor.tx)]
+        made[ANCHOR] = [_joined(anchor.proof), anchor.tx and unhex(anchor.tx)]
         if anchor.timestamp is not None:
             made[TIMESTAMP] = anchor.timestamp
     return made
@@ -257,7 +258,7 @@ def _receiver(leaf: eip712.Voucher) -> tuple[bytes, bool]:
 
 
 def _joined(hashes: list[str] | tuple[str, ...]) -> bytes:
-    return b"".join(map(_bytes, hashes))
+    return b"".join(map(unhex, hashes))
 
 
 def _parted(data: bytes) -> list[bytes]:
@@ -272,7 +273,3 @@ def _hexes(data: bytes) -> tuple[str, ...]:
 
 def _hex(data: bytes) -> str:
     return "0x" + data.hex()
-
-
-def _bytes(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))

@@ -15,6 +15,7 @@ from node_image.protocol import frames
 from node_image.protocol.eip712 import claim_hash, digest, keccak
 from node_image.protocol.errors import NotVerified
 from node_image.protocol.facts import DropFacts
+from node_image.protocol.hexes import unhex
 from node_image.protocol.signature import recover
 
 RESERVE_TYPE = keccak(
@@ -101,16 +102,16 @@ def build(
 def verify(reserve: ReserveVoucher, separator: bytes, node_key: bytes) -> None:
     """NotVerified unless the node's enrolment key signed exactly this."""
     struct = Reserve(
-        _bytes(reserve.grant_id),
+        unhex(reserve.grant_id),
         reserve.tier,
         reserve.seq,
-        _bytes(reserve.to),
-        _bytes(reserve.claim_key),
+        unhex(reserve.to),
+        unhex(reserve.claim_key),
         reserve.slot,
         claim_hash(reserve.claim_id),
         reserve.at,
     )
-    if recover(digest(separator, struct.struct_hash()), _bytes(reserve.signature)) != node_key:
+    if recover(digest(separator, struct.struct_hash()), unhex(reserve.signature)) != node_key:
         raise NotVerified("the reserve voucher is not signed by the node's enrolment key")
 
 
@@ -120,7 +121,3 @@ def _word(number: int) -> bytes:
 
 def _hex(data: bytes) -> str:
     return "0x" + data.hex()
-
-
-def _bytes(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))

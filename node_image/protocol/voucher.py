@@ -11,6 +11,7 @@ from node_image.protocol.eip712 import Batch, Domain, digest
 from node_image.protocol.eip712 import Voucher as Leaf
 from node_image.protocol.errors import NotVerified
 from node_image.protocol.facts import DropFacts
+from node_image.protocol.hexes import unhex
 from node_image.protocol.lease import Lease
 from node_image.protocol.signature import recover
 from node_image.protocol.state import BatchRecord, ClaimRecord
@@ -108,30 +109,30 @@ def verify(voucher: Voucher, key: str) -> None:
     leaf, batch = leaf_of(voucher.voucher), batch_of(voucher.batch)
     if leaf.grant_id != batch.grant_id:
         raise NotVerified("voucher and batch name different grants")
-    if merkle.climb(leaf.struct_hash(), [_bytes(sibling) for sibling in voucher.proof]) != batch.root:
+    if merkle.climb(leaf.struct_hash(), [unhex(sibling) for sibling in voucher.proof]) != batch.root:
         raise NotVerified("the voucher is not under the batch's root")
-    domain = Domain(voucher.chain_id, _bytes(voucher.contract))
-    signer = recover(digest(domain.separator, batch.struct_hash()), _bytes(voucher.signature))
-    if signer != _bytes(key):
+    domain = Domain(voucher.chain_id, unhex(voucher.contract))
+    signer = recover(digest(domain.separator, batch.struct_hash()), unhex(voucher.signature))
+    if signer != unhex(key):
         raise NotVerified(f"the batch is signed by {_hex(signer)}, not by the grant's key {key.lower()}")
 
 
 def leaf_of(body: VoucherBody) -> Leaf:
     """From JSON to the struct that is hashed."""
     return Leaf(
-        _bytes(body.grant_id),
+        unhex(body.grant_id),
         body.tier,
         body.seq,
-        _bytes(body.to),
-        _bytes(body.claim_key),
+        unhex(body.to),
+        unhex(body.claim_key),
         body.slot,
-        _bytes(body.claim_hash),
+        unhex(body.claim_hash),
     )
 
 
 def batch_of(body: BatchBody) -> Batch:
     """From JSON to the struct that is signed."""
-    return Batch(_bytes(body.grant_id), body.batch_seq, _bytes(body.root), body.count, body.issued_at)
+    return Batch(unhex(body.grant_id), body.batch_seq, unhex(body.root), body.count, body.issued_at)
 
 
 def _body(leaf: Leaf, grant_id: str) -> VoucherBody:
@@ -146,7 +147,3 @@ def _header(batch: Batch) -> BatchBody:
 
 def _hex(data: bytes) -> str:
     return "0x" + data.hex()
-
-
-def _bytes(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))

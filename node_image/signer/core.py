@@ -24,6 +24,7 @@ from node_image.protocol.errors import JournalDamaged, ProtocolError
 from node_image.protocol.facts import DropFacts
 from node_image.protocol.frames import Kind, Told
 from node_image.protocol.freshness import Freshness, Verdict
+from node_image.protocol.hexes import unhex
 from node_image.protocol.lease import LeaseDocument
 from node_image.protocol.rules import Claim, Result, Standing
 from node_image.protocol.signature import address_of
@@ -69,9 +70,9 @@ class Signer:
     async def open(self) -> None:
         """Begin a new journal, or finish what the last process left: headers on disk with no signature known."""
         if not self.state.journal_seq:
-            self._append(Kind.GRANT, frames.Grant(_bytes(self.facts.grant_id), self.address))
+            self._append(Kind.GRANT, frames.Grant(unhex(self.facts.grant_id), self.address))
             await self._sync()
-        if self.state.key != self.address or self.state.grant_id != _bytes(self.facts.grant_id):
+        if self.state.key != self.address or self.state.grant_id != unhex(self.facts.grant_id):
             raise HsmFault("the journal belongs to another key or grant than this node's")
         for batch in self.state.unsigned():
             if rules.may_finish(self.state, {claim.tier for claim in batch.claims}, self._standing()):
@@ -147,7 +148,7 @@ class Signer:
 
     async def take_lease(self, document: LeaseDocument, envelope: bytes) -> None:
         """Journal the leases that the owner signed for this very grant and key; the same ones again are no news."""
-        if _bytes(document.grant_id) != self.state.grant_id or _bytes(document.key) != self.address:
+        if unhex(document.grant_id) != self.state.grant_id or unhex(document.key) != self.address:
             raise Refused("bad_lease", "the lease is for another grant or key")
         async with self._changing:
             if self.stopped:
@@ -167,7 +168,7 @@ class Signer:
 
     async def close(self, command: closeout.Command) -> tuple[tuple[int, ...], bytes]:
         """End the grant for ever: each tier's high seq, and the lease key's signature, at every call."""
-        if _bytes(command.grant_id) != self.state.grant_id:
+        if unhex(command.grant_id) != self.state.grant_id:
             raise Refused("bad_close", "the command is for another grant")
         async with self._changing:
             if self.stopped:
@@ -326,7 +327,3 @@ def status(signer: Signer) -> dict[str, object]:
         "reason": reason,
         "keystore": asdict(signer.keystore()),
     }
-
-
-def _bytes(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))

@@ -18,6 +18,7 @@ from node_image.hub.redemption import SKIPPED
 from node_image.hub.transactions import ERRORS
 from node_image.protocol import acts, collected
 from node_image.protocol.eip712 import grant_id
+from node_image.protocol.hexes import unhex
 from node_image.protocol.lease import Lease
 from tests.chaos.contract_model import Item, Model, Range
 from tests.e2e.contract_world import (
@@ -296,11 +297,9 @@ class Walk:
         deadline = self.random.choice((FAR, FAR, FAR, self.model.now - 1))
         made = kind(grant_id=grant, nonce=str(nonce), deadline=deadline, **told)
         whole = collected.Collected(1, 31337, self.drop.contract, made)
-        signed = [
-            (n, calls.raw(collected.sign(whole, HOLDERS[n], self.holders).signatures[0].signature)) for n in signers
-        ]
+        signed = [(n, unhex(collected.sign(whole, HOLDERS[n], self.holders).signatures[0].signature)) for n in signers]
         name, types, rest = calls._told(made)
-        data = calls.call(name, ("bytes32", *types, calls.SIGNED), (calls.raw(grant), *rest, (nonce, deadline, signed)))
+        data = calls.call(name, ("bytes32", *types, calls.SIGNED), (unhex(grant), *rest, (nonce, deadline, signed)))
         before = set(self.model.nonces)
         wanted = self.model.authorize(signers, kind.needed, nonce, deadline) or act()
         if wanted:

@@ -16,6 +16,7 @@ from node_image.protocol.acts import AddRoots, Freeze, Holder, MintLost, OpenGra
 from node_image.protocol.collected import Collected, add
 from node_image.protocol.collected import Signature as Given
 from node_image.protocol.errors import NotVerified
+from node_image.protocol.hexes import unhex
 from node_image.protocol.lease import Lease
 from tests.e2e.contract_world import (
     FREE,
@@ -114,13 +115,13 @@ def send(drop: World, act: Collected, signatures: list[tuple[int, bytes]]) -> No
     drop.chain.send(
         RELAYER,
         drop.contract,
-        calls.call(name, ("bytes32", *types, calls.SIGNED), (calls.raw(act.act.grant_id), *told, signed)),
+        calls.call(name, ("bytes32", *types, calls.SIGNED), (unhex(act.act.grant_id), *told, signed)),
     )
 
 
 def raw(act: Collected) -> list[bytes]:
     """The signatures it holds."""
-    return [calls.raw(one.signature) for one in act.signatures]
+    return [unhex(one.signature) for one in act.signatures]
 
 
 def test_two_of_three_revoke_and_one_alone_does_not(drop: World) -> None:

@@ -13,6 +13,7 @@ from node_image.hub.ledger.tables import batches, drops, faults, frames, grants,
 from node_image.protocol import frames as told_in
 from node_image.protocol.announcement import DropAnnouncement, GrantAnnouncement
 from node_image.protocol.eip712 import Domain
+from node_image.protocol.hexes import unhex
 from node_image.protocol.journal import BatchRecord, ClaimRecord, Frame
 
 
@@ -27,12 +28,12 @@ def write_drop(connection: Connection, told: DropAnnouncement) -> None:
 def write_grant(connection: Connection, told: GrantAnnouncement) -> None:
     """A grant; it is what it is for ever, so a second announcement changes nothing."""
     row = insert(grants).values(
-        grant_id=_bytes(told.grant_id),
+        grant_id=unhex(told.grant_id),
         drop=told.drop,
         node=told.node,
         geo=told.geo,
         epoch=told.epoch,
-        key=_bytes(told.key),
+        key=unhex(told.key),
         leases=msgspec.to_builtins(told.leases),
     )
     connection.execute(row.on_conflict_do_nothing())
@@ -47,7 +48,7 @@ def read_grants(connection: Connection) -> dict[str, Grant]:
             drop=row.drop,
             grant_id=row.grant_id,
             key=row.key,
-            separator=Domain(row.chain_id, _bytes(row.contract)).separator,
+            separator=Domain(row.chain_id, unhex(row.contract)).separator,
             prices={tier["tier"]: tier["price_wei"] for tier in row.facts["tiers"]},
             starts={lease["tier"]: lease["start"] for lease in row.leases},
         )
@@ -140,7 +141,3 @@ def _voucher(grant: Grant, claim: ClaimRecord) -> dict[str, object]:
         "leaf": leaf.struct_hash(),
         "status": "unpaid" if grant.prices[claim.tier] else "issued",
     }
-
-
-def _bytes(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))

@@ -15,6 +15,7 @@ from node_image.hub.ledger.tables import batches, checkpoints, drops, vouchers
 from node_image.hub.redemption import Outcome, Reason, Redemption
 from node_image.protocol import merkle
 from node_image.protocol.eip712 import Batch
+from node_image.protocol.hexes import unhex
 
 CALL = 50  # vouchers a call: 58.8k gas a token there, and a block has room for it
 
@@ -129,8 +130,8 @@ def _move(connection: Connection, drop: Drop, grants: Collection[bytes], status:
 
 
 def _unanchor(connection: Connection, voucher: Mapping[str, Any]) -> None:
-    root = (checkpoints.c.root == _bytes(voucher["checkpoint"]["root"])) & checkpoints.c.anchored_at.is_not(None)
-    mine = root & (checkpoints.c.grant_id == _bytes(voucher["batch"]["grantId"]))
+    root = (checkpoints.c.root == unhex(voucher["checkpoint"]["root"])) & checkpoints.c.anchored_at.is_not(None)
+    mine = root & (checkpoints.c.grant_id == unhex(voucher["batch"]["grantId"]))
     values = {"anchored_tx": None, "anchored_block": None, "anchored_at": None}
     connection.execute(update(checkpoints).where(mine).values(**values))
 
@@ -175,7 +176,3 @@ def _voucher(row: Any, levels: list[list[bytes]]) -> dict[str, Any]:
         "signature": "0x" + row.signature.hex(),
         "price_wei": "0",
     }
-
-
-def _bytes(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))
