@@ -26,6 +26,7 @@ class Warming:
         self._grant_id = grant_id
         self._peers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.AbstractServer | None = None
+        self._over = False
         self.code, self.reason = "not_ready", "the keystore is warming up"
 
     async def serve(self, path: Path) -> None:
@@ -34,7 +35,8 @@ class Warming:
         self._server = await asyncio.start_unix_server(self._connection, path)
 
     def close(self) -> None:
-        """Make way for the signer; who is connected connects again."""
+        """Make way for the signer; who is connected connects again, and who was let in and not yet heard as well."""
+        self._over = True
         if self._server:
             self._server.close()
         for peer in self._peers:
@@ -50,7 +52,7 @@ class Warming:
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._peers.add(writer)
         with contextlib.suppress(OSError, ValueError, msgspec.MsgspecError):
-            while (request := await read_message(reader)) is not None:
+            while not self._over and (request := await read_message(reader)) is not None:
                 if request.get("op") in FOR_A_JOURNAL:
                     break
                 refusal = {"error": {"code": self.code, "message": self.reason}}
