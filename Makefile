@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 EDGEDROP_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/edgedrop
 export EDGEDROP_CACHE
+# Our own modules are compiled once, also where the machine says otherwise (see toolchain/lib/python.sh).
+unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/.venv/bin:$(EDGEDROP_CACHE)/bin:$(PATH)
 
 help: ## this list
