@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import nats
-
 from infra import keys
 from infra.errors import Unreachable
 from node_image.bus.config import HUB_USER
@@ -18,9 +16,11 @@ ANSWER_S = 5
 
 def announce(bus: str, subject: str, envelope: bytes) -> None:
     """Publish and wait until the stream has it; `bus` is the hub's address."""
+    from nats.errors import Error  # noqa: PLC0415  refresh and preview load this module and say nothing
+
     try:
         asyncio.run(_publish(bus, subject, envelope))
-    except (OSError, TimeoutError, nats.errors.Error) as fault:
+    except (OSError, TimeoutError, Error) as fault:
         raise Unreachable(f"the hub's bus at {bus} took nothing on {subject}: {fault!r}", "is the lab up?") from fault
 
 
@@ -33,6 +33,8 @@ def announce_grant(bus: str, grant: GrantAnnouncement) -> None:
 
 
 async def _publish(bus: str, subject: str, envelope: bytes) -> None:
+    import nats  # noqa: PLC0415
+
     client = await nats.connect(
         f"nats://{bus}:4222",
         user=HUB_USER,

@@ -16,6 +16,7 @@ from infra.errors import NotVerified
 from infra.plan.contract import Deployment
 from infra.plan.facts import tier_facts
 from infra.plan.model import DropPlan
+from infra.provision.onchain import has_code
 from infra.resources.announce import announce
 from infra.resources.props import urn_of
 from node_image.protocol.announcement import DropAnnouncement, sign
@@ -43,13 +44,8 @@ class ContractProvider(dynamic.ResourceProvider):
 
     def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
         """Gone when the chain says there is no code; a chain that doesn't answer changes nothing."""
-        from node_image.hub.chain import Chain, ChainAway  # noqa: PLC0415
-
-        try:
-            there = Chain(props["rpc"]).has_code(id_)
-        except ChainAway:
-            there = True
-        return dynamic.ReadResult(id_, props) if there else dynamic.ReadResult("", {})
+        gone = has_code(props["rpc"], id_) is False
+        return dynamic.ReadResult("", {}) if gone else dynamic.ReadResult(id_, props)
 
     def diff(self, _id: str, old: dict[str, Any], new: dict[str, Any]) -> dynamic.DiffResult:
         """What is on chain can't be changed: another deployment is another contract."""

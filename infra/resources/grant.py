@@ -14,6 +14,7 @@ from pulumi import dynamic
 from infra import keys
 from infra.errors import EdgedropError
 from infra.plan.model import DropPlan, Node
+from infra.provision.onchain import grant_is_open
 from infra.provision.ssh import Host
 from infra.resources.announce import announce_grant
 from infra.resources.props import urn_of
@@ -42,13 +43,8 @@ class GrantProvider(dynamic.ResourceProvider):
 
     def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
         """Gone when the chain knows no such grant; a chain that doesn't answer changes nothing."""
-        from node_image.hub.chain import Chain, ChainAway  # noqa: PLC0415
-
-        try:
-            there = Chain(props["rpc"]).grant_key(props["contract"], id_) is not None
-        except ChainAway:
-            there = True
-        return dynamic.ReadResult(id_, props) if there else dynamic.ReadResult("", {})
+        gone = grant_is_open(props["rpc"], props["contract"], id_) is False
+        return dynamic.ReadResult("", {}) if gone else dynamic.ReadResult(id_, props)
 
     def diff(self, _id: str, old: dict[str, Any], new: dict[str, Any]) -> dynamic.DiffResult:
         """A lease is for ever; other leases are another grant, in another epoch."""

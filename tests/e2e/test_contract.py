@@ -12,6 +12,7 @@ from coincurve import PrivateKey
 from web3 import HTTPProvider, Web3
 from web3.types import RPCEndpoint
 
+from infra.provision import onchain
 from node_image.hub.chain import Chain, ChainAway, ChainRefused
 from node_image.hub.redemption import Reason, selector
 from node_image.protocol import create2
@@ -97,6 +98,15 @@ def test_a_lease_outside_its_tier_or_over_another_reverts(
     assert grant
     with pytest.raises(ChainRefused, match=error):
         drop.open("thief", [lease])
+
+
+def test_refresh_sees_the_contract_and_its_grants_and_what_is_not_there(
+    drop: World, grant: str, chain_url: str
+) -> None:
+    assert onchain.has_code(chain_url, drop.contract) is True
+    assert onchain.has_code(chain_url, address(OTHER)) is False
+    assert onchain.grant_is_open(chain_url, drop.contract, grant) is True
+    assert onchain.grant_is_open(chain_url, drop.contract, "0x" + "77" * 32) is False
 
 
 def test_only_the_operator_opens(drop: World) -> None:
