@@ -28,7 +28,7 @@ class Node(BaseHTTPRequestHandler):
 @pytest.fixture
 def node() -> Iterator[str]:
     with HTTPServer(("127.0.0.1", 0), Node) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
 
