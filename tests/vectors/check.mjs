@@ -14,10 +14,21 @@ const TYPES = {
   Claim: "string drop,uint8 tier,uint8 slot,bytes32 claimHash",
   Receive: "bytes32 leafHash,address receiver",
 };
+const LEASE = "uint8 tier,uint40 start,uint32 quota,uint40 notBefore,uint40 redeemBy";
 const struct = (name, value) => e.TypedDataEncoder.hashStruct(name, { [name]: fields(TYPES[name]) }, value);
 const typed = (name, told, value) => {
   const domain = { name: "Edgedrop", version: "1", chainId: told.chain_id, verifyingContract: told.contract };
   return e.TypedDataEncoder.hash(domain, { [name]: fields(TYPES[name]) }, value);
+};
+const ACTS = {
+  CloseOut: "bytes32 grantId,uint32[] highSeqs",
+  Freeze: "bytes32 grantId,uint256 nonce,uint256 deadline",
+  Revoke: "bytes32 grantId,uint256 nonce,uint256 deadline",
+  Unfreeze: "bytes32 grantId,uint256 nonce,uint256 deadline",
+  AddRoots: "bytes32 grantId,bytes32[] roots,uint32[] highSeqs,uint256 nonce,uint256 deadline",
+  OpenGrant: "bytes32 grantId,address key,Lease[] leases,uint256 nonce,uint256 deadline",
+  Reclaim: "bytes32 grantId,uint8 tier,uint32 fromSeq,uint256 nonce,uint256 deadline",
+  MintLost: "bytes32 grantId,uint8 tier,uint32[] seqs,address[] receivers,uint256 nonce,uint256 deadline",
 };
 const sorted = (a, b) => e.keccak256(e.concat([a, b].sort()));
 const climb = (leaf, proof) => proof.reduce(sorted, leaf);
@@ -37,6 +48,12 @@ for (const claim of read("voucher").claims) {
 for (const { leaf_hash, receiver, digest, struct_hash, ...told } of read("receive")) {
   same(struct("Receive", { leafHash: leaf_hash, receiver }), struct_hash);
   same(typed("Receive", told, { leafHash: leaf_hash, receiver }), digest);
+}
+for (const { type, message, digest, key, signature, ...told } of read("act")) {
+  const types = { [type]: fields(ACTS[type]), ...(message.leases ? { Lease: fields(LEASE) } : {}) };
+  const domain = { name: "Edgedrop", version: "1", chainId: told.chain_id, verifyingContract: told.contract };
+  same(e.TypedDataEncoder.hash(domain, types, message), digest);
+  same(e.recoverAddress(digest, signature), key);
 }
 for (const { root, proofs } of read("merkle")) {
   for (const { index, leaf, proof } of proofs) {

@@ -19,16 +19,53 @@ TYPES = {
     "Batch": "bytes32 grantId,uint64 batchSeq,bytes32 root,uint32 count,uint64 issuedAt",
     "Claim": "string drop,uint8 tier,uint8 slot,bytes32 claimHash",
     "Receive": "bytes32 leafHash,address receiver",
+    "CloseOut": "bytes32 grantId,uint32[] highSeqs",
+    "Freeze": "bytes32 grantId,uint256 nonce,uint256 deadline",
+    "Revoke": "bytes32 grantId,uint256 nonce,uint256 deadline",
+    "Unfreeze": "bytes32 grantId,uint256 nonce,uint256 deadline",
+    "AddRoots": "bytes32 grantId,bytes32[] roots,uint32[] highSeqs,uint256 nonce,uint256 deadline",
+    "OpenGrant": "bytes32 grantId,address key,Lease[] leases,uint256 nonce,uint256 deadline",
+    "Reclaim": "bytes32 grantId,uint8 tier,uint32 fromSeq,uint256 nonce,uint256 deadline",
+    "MintLost": "bytes32 grantId,uint8 tier,uint32[] seqs,address[] receivers,uint256 nonce,uint256 deadline",
 }
+LEASE = "uint8 tier,uint40 start,uint32 quota,uint40 notBefore,uint40 redeemBy"
+MARK = {"nonce": str(2**255 + 9), "deadline": 1_800_000_000}
+ADDRESSES = ["0x" + "77" * 20, "0x" + "78" * 20]
+ACTS: dict[str, dict[str, Any]] = {
+    "Freeze": {},
+    "Revoke": {},
+    "Unfreeze": {},
+    "AddRoots": {"roots": ["0x" + "01" * 32, "0x" + "02" * 32], "highSeqs": [3, 0, 2**32 - 1]},
+    "OpenGrant": {
+        "key": ADDRESSES[0],
+        "leases": [
+            {"tier": 0, "start": 951, "quota": 50, "notBefore": 1, "redeemBy": 1_800_000_000},
+            {"tier": 255, "start": 2**40 - 1, "quota": 2**32 - 1, "notBefore": 0, "redeemBy": 2**40 - 1},
+        ],
+    },
+    "Reclaim": {"tier": 1, "fromSeq": 5},
+    "MintLost": {"tier": 1, "seqs": [3, 4], "receivers": ADDRESSES},
+}
+
+
+def fields(told: str) -> list[dict[str, str]]:
+    """A struct's members as EIP-712's JSON has them."""
+    return [dict(zip(("type", "name"), field.split(), strict=True)) for field in told.split(",")]
+
+
+def binary(value: Any) -> Any:
+    """What is written as 32 bytes of hex, as bytes."""
+    if isinstance(value, list):
+        return [binary(one) for one in value]
+    return bytes.fromhex(value[2:]) if isinstance(value, str) and value[:2] == "0x" and len(value) == WORD else value
 
 
 def typed(primary: str, message: dict[str, Any]) -> Any:
     """eth-account's signable message."""
-    fields = [dict(zip(("type", "name"), field.split(), strict=True)) for field in TYPES[primary].split(",")]
+    types = {primary: fields(TYPES[primary])} | ({"Lease": fields(LEASE)} if "Lease" in TYPES[primary] else {})
     domain = {"name": "Edgedrop", "version": "1", "chainId": CHAIN, "verifyingContract": CONTRACT}
-    words = {name: value for name, value in message.items() if isinstance(value, str) and len(value) == WORD}
-    binary = message | {name: bytes.fromhex(value[2:]) for name, value in words.items()}
-    return encode_typed_data(domain_data=domain, message_types={primary: fields}, message_data=binary)
+    told = {name: binary(value) for name, value in message.items()}
+    return encode_typed_data(domain_data=domain, message_types=types, message_data=told)
 
 
 def leaf(seq: int) -> tuple[dict[str, Any], bytes, str]:
@@ -127,6 +164,15 @@ def claim(drop: str, tier: int, slot: int) -> dict[str, Any]:
     }
 
 
+def act(name: str, message: dict[str, Any]) -> dict[str, Any]:
+    """What holders sign, and one signature of theirs; numbers beyond 2**53 are text, for every language to read."""
+    whole = {"grantId": GRANT} | message
+    signable = typed(name, {key: int(value) if key == "nonce" else value for key, value in whole.items()})
+    digest = "0x" + keccak(b"\x19\x01" + signable.header + signable.body).hex()
+    told = {"type": name, "chain_id": CHAIN, "contract": CONTRACT, "message": whole, "digest": digest}
+    return told | {"key": KEY.address, "signature": "0x" + bytes(KEY.sign_message(signable).signature).hex()}
+
+
 def write(name: str, made: object) -> None:
     """As a file that any language reads."""
     Path(__file__).with_name(f"{name}.json").write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n")
@@ -139,4 +185,6 @@ if __name__ == "__main__":
     }
     write("voucher", made)
     write("merkle", [merkle(size) for size in (1, 2, 3, 64, 512)])
+    acts = [act(name, message | MARK) for name, message in ACTS.items()]
+    write("act", [*acts, act("CloseOut", {"highSeqs": [64, 0, 7]})])
     write("receive", [receive("0x" + "5a" * 32, "0x" + "b7" * 20), receive("0x" + "00" * 32, KEY.address)])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from node_image.protocol import eip712, merkle, voucher
+from node_image.protocol import acts, eip712, merkle, voucher
 from node_image.protocol.errors import NotVerified
+from node_image.protocol.signature import recover
 
 FOLDER = Path(__file__).parents[2] / "vectors"
 VECTORS = json.loads((FOLDER / "voucher.json").read_text())
@@ -66,3 +68,25 @@ def test_merkle_roots_and_proofs(vector: dict[str, Any]) -> None:
         siblings = [b(sibling) for sibling in told["proof"]]
         assert merkle.proof(levels, told["index"]) == siblings
         assert merkle.climb(b(told["leaf"]), siblings) == b(vector["root"])
+
+
+@pytest.mark.parametrize("vector", json.loads((FOLDER / "act.json").read_text()), ids=lambda one: str(one["type"]))
+def test_what_holders_sign(vector: dict[str, Any]) -> None:
+    domain = eip712.Domain(vector["chain_id"], b(vector["contract"]))
+    hashed = eip712.digest(domain.separator, _struct_hash(vector["type"], vector["message"]))
+    assert hashed == b(vector["digest"])
+    assert "0x" + recover(hashed, b(vector["signature"])).hex() == vector["key"].lower()
+
+
+def _struct_hash(name: str, message: dict[str, Any]) -> bytes:
+    if name == "CloseOut":
+        return acts.close_out_hash(b(message["grantId"]), message["highSeqs"])
+    told = {_snake(key): value for key, value in message.items()} | {"act": name}
+    if leases := told.get("leases"):
+        told["leases"] = [{_snake(key): value for key, value in lease.items()} for lease in leases]
+    made: acts.Act = msgspec.convert(told, acts.Act)
+    return made.struct_hash()
+
+
+def _snake(name: str) -> str:
+    return re.sub("([A-Z])", lambda found: "_" + found[1].lower(), name)

@@ -1,0 +1,1 @@
+"""The holders' commands on a real EVM."""
