@@ -11,22 +11,10 @@ import typer
 
 from infra import stacks
 from infra.errors import BadUsage
-from infra.ops.acting import (
-    AsJson,
-    Contract,
-    Drop,
-    Hours,
-    Keys,
-    Out,
-    Pay,
-    Rpc,
-    Ways,
-    Yes,
-    carry_out,
-    terms,
-)
+from infra.ops.acting import carry_out, terms
+from infra.ops.asked import Asked, holders_command
 from infra.ops.output import say
-from infra.ops.place import ADDRESS, FIRST_EPOCH, Place, find_place, told
+from infra.ops.place import ADDRESS, FIRST_EPOCH, Place, told
 from infra.ops.standing import standing
 from infra.ops.tiers import tiers_named
 from infra.provision.ssh import Host
@@ -47,7 +35,9 @@ def fallback() -> None:
 
 
 @app.command("open")
+@holders_command
 def open_(
+    asked: Asked,
     geo: Annotated[str, typer.Option(help="The geography that is to go on.")],
     node: Annotated[str | None, typer.Option(help="Who sells from it; by default the geography's first spare.")] = None,
     tier: Annotated[list[str] | None, typer.Option(help="A tier, by name or number; all where none is named.")] = None,
@@ -57,18 +47,9 @@ def open_(
     ] = None,
     epoch: Annotated[int | None, typer.Option(min=1, help="The grant's; by default the node's first free one.")] = None,
     redeem_by: Annotated[int | None, typer.Option(help="Unix seconds; by default the drop file's.")] = None,
-    drop: Drop = None,
-    key: Keys = None,
-    pay: Pay = None,
-    out: Out = None,
-    hours: Hours = 72,
-    rpc: Rpc = None,
-    contract: Contract = None,
-    yes: Yes = False,
-    as_json: AsJson = False,
 ) -> None:
     """Open a grant out of the fallback reserve (2 of 3 holders), and tell the hub of it."""
-    place = find_place(drop, rpc, contract)
+    place = asked.place
     name = node or _seller(place, geo)
     number = epoch or _free_epoch(place, name)
     grant = "0x" + grant_id(_drop(place), name, number).hex()
@@ -80,9 +61,9 @@ def open_(
         leases = tuple(Lease(one.tier, one.start, one.quota, one.not_before, one.redeem_by) for one in before.leases)
         if before.key.lower() != account.lower():
             raise BadUsage(f"grant {grant} is open for {before.key}", "another --epoch, or that key's --signer")
-    act = OpenGrant(grant, account, leases, **terms(place, hours))
-    carry_out(place, act, before, Ways(tuple(key or ()), pay, out, yes, as_json))
-    if out is None:
+    act = OpenGrant(grant, account, leases, **terms(place, asked.hours))
+    carry_out(place, act, before, asked.ways)
+    if asked.ways.out is None:
         _tell(place, GrantAnnouncement(1, place.drop, name, geo, number, grant, account, leases))
 
 

@@ -8,52 +8,31 @@ from typing import Annotated
 import typer
 
 from infra.errors import BadUsage
-from infra.ops.acting import (
-    AsJson,
-    Contract,
-    Drop,
-    Epoch,
-    Hours,
-    Keys,
-    Node,
-    Out,
-    Pay,
-    Rpc,
-    Ways,
-    Yes,
-    carry_out,
-    terms,
-)
-from infra.ops.place import ADDRESS, Place, find_place, grant_named, told
+from infra.ops.acting import Epoch, Node, carry_out, terms
+from infra.ops.asked import Asked, holders_command
+from infra.ops.place import ADDRESS, Place, grant_named, told
 from infra.ops.standing import Standing, standing
 from infra.ops.tiers import tiers_named
 from node_image.hub.chain import ChainRefused
 from node_image.protocol.acts import MintLost, when
 
 
+@holders_command
 def mint_lost(
+    asked: Asked,
     node: Node,
     tier: Annotated[str, typer.Option(help="The tier: its name, or its number.")],
     token: Annotated[list[str], typer.Option(metavar="SEQ=ADDRESS", help="A seq of its lease, and who gets it.")],
-    drop: Drop = None,
     epoch: Epoch = None,
-    key: Keys = None,
-    pay: Pay = None,
-    out: Out = None,
-    hours: Hours = 72,
-    rpc: Rpc = None,
-    contract: Contract = None,
-    yes: Yes = False,
-    as_json: AsJson = False,
 ) -> None:
     """Mint single lost tokens of a lease after its redeem-by, without a voucher (2 of 3 holders)."""
     pairs = _pairs(token)
-    place = find_place(drop, rpc, contract)
+    place = asked.place
     before = standing(place, grant_named(place, node, epoch))
     (number,) = tiers_named(place, (tier,))
     _check(place, before, number, pairs)
-    act = MintLost(before.grant_id, number, tuple(pairs), tuple(pairs.values()), **terms(place, hours))
-    carry_out(place, act, before, Ways(tuple(key or ()), pay, out, yes, as_json))
+    act = MintLost(before.grant_id, number, tuple(pairs), tuple(pairs.values()), **terms(place, asked.hours))
+    carry_out(place, act, before, asked.ways)
 
 
 def _pairs(told_: list[str]) -> dict[int, str]:

@@ -7,53 +7,32 @@ from typing import Annotated
 import typer
 
 from infra.errors import BadUsage
-from infra.ops.acting import (
-    AsJson,
-    Contract,
-    Drop,
-    Epoch,
-    Hours,
-    Keys,
-    Node,
-    Out,
-    Pay,
-    Rpc,
-    Ways,
-    Yes,
-    carry_out,
-    terms,
-)
-from infra.ops.place import Place, find_place, grant_named, told
+from infra.ops.acting import Epoch, Node, carry_out, terms
+from infra.ops.asked import Asked, holders_command
+from infra.ops.place import Place, grant_named, told
 from infra.ops.standing import Standing, standing
 from infra.ops.tiers import tiers_named
 from node_image.hub.chain import Status
 from node_image.protocol.acts import Reclaim, when
 
 
+@holders_command
 def reclaim(
+    asked: Asked,
     node: Node,
     tier: Annotated[str, typer.Option(help="The tier: its name, or its number.")],
     from_seq: Annotated[
         int | None, typer.Option("--from", min=0, help="The first seq; by default the first that is not anchored.")
     ] = None,
-    drop: Drop = None,
     epoch: Epoch = None,
-    key: Keys = None,
-    pay: Pay = None,
-    out: Out = None,
-    hours: Hours = 72,
-    rpc: Rpc = None,
-    contract: Contract = None,
-    yes: Yes = False,
-    as_json: AsJson = False,
 ) -> None:
     """Free what is left of a revoked lease, after its redeem-by (2 of 3 holders)."""
-    place = find_place(drop, rpc, contract)
+    place = asked.place
     before = standing(place, grant_named(place, node, epoch))
     (number,) = tiers_named(place, (tier,))
     first = _first(place, before, number, from_seq)
-    act = Reclaim(before.grant_id, number, first, **terms(place, hours))
-    carry_out(place, act, before, Ways(tuple(key or ()), pay, out, yes, as_json))
+    act = Reclaim(before.grant_id, number, first, **terms(place, asked.hours))
+    carry_out(place, act, before, asked.ways)
 
 
 def _first(place: Place, before: Standing, tier: int, asked: int | None) -> int:

@@ -12,25 +12,11 @@ from typing import Annotated, Any
 import typer
 
 from infra.errors import BadUsage, NotVerified, Unreachable
-from infra.ops.acting import (
-    AsJson,
-    Contract,
-    Drop,
-    Epoch,
-    Hours,
-    Keys,
-    Node,
-    Out,
-    Pay,
-    Rpc,
-    Ways,
-    Yes,
-    carry_out,
-    terms,
-)
+from infra.ops.acting import Epoch, Node, carry_out, terms
+from infra.ops.asked import Asked, holders_command
 from infra.ops.journal import WRONG, read_journal, read_witness
 from infra.ops.output import say, tell
-from infra.ops.place import Place, ask_ledger, find_place, grant_named, told
+from infra.ops.place import Place, ask_ledger, grant_named, told
 from infra.ops.standing import Standing, standing
 from node_image.hub.chain import Status
 from node_image.protocol.acts import AddRoots
@@ -51,9 +37,10 @@ class Found:
     words: tuple[str, ...]
 
 
+@holders_command
 def supplement(
+    asked: Asked,
     node: Node,
-    drop: Drop = None,
     epoch: Epoch = None,
     journal: Annotated[
         Path | None, typer.Option(help="The journal, copied off the box; else the ledger is asked.")
@@ -62,19 +49,11 @@ def supplement(
         str | None,
         typer.Option(metavar="FRAMES:HEAD", help="What a front or a peer saw of it last: only that far is added."),
     ] = None,
-    key: Keys = None,
-    pay: Pay = None,
-    out: Out = None,
-    hours: Hours = 72,
-    rpc: Rpc = None,
-    contract: Contract = None,
-    yes: Yes = False,
-    as_json: AsJson = False,
 ) -> None:
     """Add what was signed after the last checkpoint, so that it redeems (2 of 3 holders)."""
     if witness is not None and journal is None:
         raise BadUsage("--witness without --journal", "the ledger adds only what it has verified itself")
-    place = find_place(drop, rpc, contract)
+    place = asked.place
     grant_id = grant_named(place, node, epoch)
     before = standing(place, grant_id)
     if before.status is Status.NONE:
@@ -85,11 +64,11 @@ def supplement(
     if not found.roots:
         before.tell()
         say("done already: nothing is there that is not anchored")
-        if as_json:
+        if asked.ways.as_json:
             tell({"act": "AddRoots", "grant_id": grant_id, "already": True, "before": before.data()})
         return
-    act = AddRoots(grant_id, found.roots, found.high_seqs, **terms(place, hours))
-    carry_out(place, act, before, Ways(tuple(key or ()), pay, out, yes, as_json))
+    act = AddRoots(grant_id, found.roots, found.high_seqs, **terms(place, asked.hours))
+    carry_out(place, act, before, asked.ways)
 
 
 def by_ledger(place: Place, grant_id: str) -> Found:
