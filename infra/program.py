@@ -10,15 +10,16 @@ from infra.components.lab import Lab, LabArgs
 from infra.errors import StackNotUp
 from infra.node_settings import node_settings
 from infra.ops.drops import plan_of
-from infra.ops.prepare import image_ids
+from infra.ops.prepare import image_ids, lab_file
 from infra.outputs import drop_outputs, geography_outputs, lab_outputs
 from infra.plan import plan_lab
 from infra.plan.contract import deployment_of
 from infra.plan.model import DropPlan, HubAddresses
 from infra.resources.contract import Contract
+from infra.spec import LabFile
 from infra.stacks import Stack
 from node_image.bus.config import hub_config
-from node_image.hub.spec import HubContainer, HubPlaces, HubSecrets, hub_containers
+from node_image.hub.spec import HubContainer, HubPlaces, HubSecrets, HubTsa, hub_containers
 
 
 def declare(stack: Stack) -> None:
@@ -32,7 +33,7 @@ def declare(stack: Stack) -> None:
 def declare_lab(stack: Stack) -> None:
     """The hub, once."""
     hub = plan_lab(stack.slot)
-    Lab("lab", LabArgs(stack.name, hub, image_ids(), _containers(hub)), pulumi.ResourceOptions())
+    Lab("lab", LabArgs(stack.name, hub, image_ids(), _containers(hub, lab_file())), pulumi.ResourceOptions())
     lab_outputs(hub)
 
 
@@ -83,7 +84,7 @@ def _declare_geographies(stack: Stack, plan: DropPlan, hub: HubAddresses, contra
     )
 
 
-def _containers(hub: HubAddresses) -> tuple[HubContainer, ...]:
+def _containers(hub: HubAddresses, file: LabFile) -> tuple[HubContainer, ...]:
     bus = keys.bus_secret()
     secrets = HubSecrets(
         bus=bus,
@@ -94,4 +95,5 @@ def _containers(hub: HubAddresses) -> tuple[HubContainer, ...]:
         owner_public_pem=keys.owner_public_pem().decode(),
         bus_config=hub_config(bus),
     )
-    return hub_containers(HubPlaces(bus=hub.bus, ledger_db=hub.ledger_db, chain=hub.chain), secrets)
+    tsa = HubTsa(file.spec.tsa.url, file.tsa_ca) if file.spec.tsa else HubTsa()
+    return hub_containers(HubPlaces(bus=hub.bus, ledger_db=hub.ledger_db, chain=hub.chain), secrets, tsa)

@@ -11,7 +11,7 @@ from infra.home import ROOT
 from infra.ops.manifest import make_content
 from infra.ops.output import say
 from infra.plan import plan_lab
-from infra.spec import read_drop
+from infra.spec import LabFile, read_drop, read_lab
 from infra.stacks import Stack
 
 
@@ -20,6 +20,11 @@ def prepare_home() -> None:
     accounts = (keys.operator_key, keys.relayer_key, keys.hub_key, keys.holder_keys)
     for make in (keys.owner_pem, keys.witness_pem, *accounts, keys.bus_secret, keys.db_secret, keys.ssh_key):
         make()
+
+
+def lab_file() -> LabFile:
+    """What the lab's hub does beside its defaults."""
+    return read_lab(ROOT / "inventory" / "lab.yaml")
 
 
 def prepare_drop(stack: Stack) -> None:

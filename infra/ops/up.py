@@ -12,7 +12,7 @@ from infra.errors import EdgedropError, StackNotUp
 from infra.ops import pulumi_cli
 from infra.ops.dead_nodes import dead_spares, exclusions
 from infra.ops.output import confirm, say
-from infra.ops.prepare import image_ids, prepare_drop, prepare_home, publish_release
+from infra.ops.prepare import image_ids, lab_file, prepare_drop, prepare_home, publish_release
 from infra.ops.served import not_served
 from infra.ops.targets import resolve
 from infra.stacks import RANK, Stack
@@ -62,7 +62,9 @@ def _stand_up(stack: Stack, *, alone: bool) -> None:
     """One stack, with what must be there before and after."""
     begun = time.monotonic()
     there = pulumi_cli.stack_names()
-    if stack.kind != "lab":
+    if stack.kind == "lab":
+        lab_file()  # a fault in it is told before anything is made
+    else:
         if stack.lab not in there:
             raise StackNotUp(f"lab {stack.lab} is not up", f"type: edgedrop up {stack.lab} {stack.name}")
         prepare_drop(stack)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from eth_utils.address import is_checksum_address, to_checksum_address
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StringConstraints
@@ -62,6 +63,15 @@ def _beside(pattern: str) -> str:
     return pattern
 
 
+def _url(text: str) -> str:
+    place = urlsplit(text)
+    if place.scheme not in ("http", "https") or not place.hostname or not text.isprintable():
+        raise ValueError("a URL is http:// or https:// and a host")
+    if "@" in place.netloc:
+        raise ValueError("a URL here must hold no password: this file is no place for secrets")
+    return text
+
+
 Name = Annotated[
     str,
     _spelt(r"[a-z][a-z0-9-]{0,30}", "a name is small letters, digits and hyphens, begins with a letter, at most 31"),
@@ -74,6 +84,10 @@ HostKey = Annotated[
     _spelt(r"ssh-ed25519 [A-Za-z0-9+/]{68}={0,2}", "a host key is `ssh-ed25519 AAAA...`, as ssh-keyscan prints it"),
 ]
 Assets = Annotated[str, AfterValidator(_beside)]
+Beside = Annotated[
+    str, _spelt(r"[A-Za-z0-9][A-Za-z0-9._-]*", "names a file beside this one, such as tsa-ca.pem: no folders")
+]
+Url = Annotated[str, AfterValidator(_url)]
 Address = Annotated[str, AfterValidator(_checksummed)]
 Time = Annotated[int, BeforeValidator(_unix)]
 Percent = Annotated[StrictInt, Field(ge=0, le=100)]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cryptography import x509
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -14,6 +15,7 @@ from infra.errors import FaultyFile
 from infra.spec.check import check_drop
 from infra.spec.drop import DropFile, DropSpec
 from infra.spec.fields import Frozen
+from infra.spec.lab import LabFile, LabSpec
 from infra.spec.site import SiteSpec
 from infra.spec.sound import sound_parts
 
@@ -52,9 +54,38 @@ def read_drop(path: Path, sites: Path | None = None) -> DropFile:
     return DropFile(spec=spec, assets=assets, sites=found)
 
 
-def _load(path: Path) -> Any:
+def read_lab(path: Path) -> LabFile:
+    """The lab file with the file it names; where there is none, or it says nothing, all defaults. FaultyFile."""
+    tree = _yaml(path) if path.exists() else None
+    if tree is None:
+        return LabFile()
+    spec, faults = _parse(LabSpec, _mapping(path, tree))
+    ca, says = _certificates(path.parent / spec.tsa.ca) if spec and spec.tsa else ("", "")
+    faults += [Fault(("tsa", "ca"), says)] if says else []
+    if spec is None or faults:
+        raise FaultyFile(_told(path, tree, faults), f"mend {path.name} as said above; nothing was changed")
+    return LabFile(spec=spec, tsa_ca=ca)
+
+
+def _certificates(path: Path) -> tuple[str, str]:
+    """The file's text, or what is wrong with it."""
     try:
-        tree = YAML(typ="rt").load(path)
+        data = path.read_bytes()
+        x509.load_pem_x509_certificates(data)
+    except OSError as fault:
+        return "", f"{path.name} is not there to read: {fault.strerror}"
+    except ValueError:
+        return "", f"{path.name} holds no PEM certificate"
+    return data.decode(), ""
+
+
+def _load(path: Path) -> Any:
+    return _mapping(path, _yaml(path))
+
+
+def _yaml(path: Path) -> Any:
+    try:
+        return YAML(typ="rt").load(path)
     except OSError as fault:
         raise FaultyFile(f"{path}: {fault.strerror}", "name a drop file that exists") from fault
     except MarkedYAMLError as fault:
@@ -63,8 +94,11 @@ def _load(path: Path) -> Any:
         raise FaultyFile(f"{path.name}: (line {line}): {problem}", "it must be YAML first") from fault
     except (YAMLError, UnicodeDecodeError) as fault:
         raise FaultyFile(f"{path.name}: (line 1): this is no text in UTF-8", "it must be YAML first") from fault
+
+
+def _mapping(path: Path, tree: Any) -> Any:
     if not isinstance(tree, dict):
-        raise FaultyFile(f"{path.name}: (line 1): a drop file is a mapping of keys", "begin with `name:`")
+        raise FaultyFile(f"{path.name}: (line 1): it must be a mapping of keys", "begin with a key, such as `name:`")
     return tree
 
 

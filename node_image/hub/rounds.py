@@ -17,14 +17,14 @@ PACE_S = 0.5
 WORST_PAUSE_S = 30.0
 
 
-def run(work: Callable[[], int], stop: threading.Event) -> None:
-    """Round after round, at once while there is work; a chain that is away is asked with a growing, random pause."""
+def run(work: Callable[[], int], stop: threading.Event, away: tuple[type[Exception], ...] = (ChainFault,)) -> None:
+    """Round after round, at once while there is work; who is `away` is asked with a growing, random pause."""
     pause = PACE_S
     while not stop.is_set():
         try:
             pause = 0.0 if work() else PACE_S
-        except ChainFault as fault:
-            log("the chain does not take it", level="warning", reason=str(fault))
+        except away as fault:
+            log("it does not answer as it must", level="warning", reason=str(fault))
             pause = min(WORST_PAUSE_S, max(PACE_S, pause * 2))
         stop.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311  jitter
 

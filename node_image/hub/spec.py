@@ -62,7 +62,17 @@ class HubSecrets:
     bus_config: str
 
 
-def hub_containers(places: HubPlaces, secrets: HubSecrets, chain_id: int = 31337) -> tuple[HubContainer, ...]:
+@dataclass(frozen=True, slots=True)
+class HubTsa:
+    """The authority whose timestamps the anchorer asks for; without a URL it asks none."""
+
+    url: str = ""
+    ca_pem: str = ""
+
+
+def hub_containers(
+    places: HubPlaces, secrets: HubSecrets, tsa: HubTsa = HubTsa(), chain_id: int = 31337
+) -> tuple[HubContainer, ...]:
     """All of them, in the order they can be started in."""
     return (
         _registry(),
@@ -71,7 +81,7 @@ def hub_containers(places: HubPlaces, secrets: HubSecrets, chain_id: int = 31337
         _chain(chain_id),
         _ledger(places, secrets),
         _relayer(places, secrets),
-        _anchorer(places, secrets),
+        _anchorer(places, secrets, tsa),
     )
 
 
@@ -155,16 +165,22 @@ def _relayer(places: HubPlaces, secrets: HubSecrets) -> HubContainer:
     )
 
 
-def _anchorer(places: HubPlaces, secrets: HubSecrets) -> HubContainer:
+def _anchorer(places: HubPlaces, secrets: HubSecrets, tsa: HubTsa) -> HubContainer:
     """A process of its own: the account whose roots the contract believes is not the one that pays for redemptions."""
     rpc = ("EDGEDROP_CHAIN_URL", f"http://{places.chain}:8545")
+    ca = "/etc/edgedrop/tsa-ca.pem"
+    stamped = (("EDGEDROP_TSA_URL", tsa.url), ("EDGEDROP_TSA_CA", ca)) if tsa.url else ()
     return HubContainer(
         "anchorer",
         "hub",
         "anchorer",
         command=("python3", "-m", "node_image.hub.anchorer"),
-        env=(*_database(places), rpc, ("EDGEDROP_HUB_KEY_FILE", f"{SECRETS}/hub.key")),
-        files=(_secret("db", secrets.db), _secret("hub.key", secrets.hub_key)),
+        env=(*_database(places), rpc, ("EDGEDROP_HUB_KEY_FILE", f"{SECRETS}/hub.key"), *stamped),
+        files=(
+            _secret("db", secrets.db),
+            _secret("hub.key", secrets.hub_key),
+            *((HubFile(ca, tsa.ca_pem),) if tsa.url else ()),
+        ),
         healthcheck=_http(8080, "/readyz"),
     )
 

@@ -1,7 +1,7 @@
 """RFC 3161: an authority that is not ours says when it saw a checkpoint's root. `stamp` asks it, `check` believes it.
 
-The imprint is SHA-256 over the root's 32 bytes. Settings are the ledger's: `EDGEDROP_TSA_URL` and `EDGEDROP_TSA_CA`, a
-PEM file with the certificate (or several) that the authority's own must lead to; without a URL nothing is stamped.
+The imprint is SHA-256 over the root's 32 bytes. Settings are the anchorer's: `EDGEDROP_TSA_URL` and `EDGEDROP_TSA_CA`,
+a PEM file with the certificate (or several) that the authority's own must lead to; without a URL nothing is stamped.
 """
 
 from __future__ import annotations

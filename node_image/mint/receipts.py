@@ -68,7 +68,9 @@ class Ledger:
         place, body, batch = urlsplit(self.url), voucher.voucher, voucher.batch
         line = http.client.HTTPConnection(place.hostname or "", place.port or 80, timeout=ANSWER_S)
         try:
-            anchor = self._kept(voucher) or self._anchor(line, batch.grant_id, batch.batch_seq)
+            anchor = self._kept(voucher)
+            if anchor is None or anchor.timestamp is None:  # the timestamp comes later than the anchor, or never
+                anchor = self._anchor(line, batch.grant_id, batch.batch_seq)
             redeemed = _get(line, f"/v1/vouchers/{batch.grant_id}/{body.tier}/{body.seq}", Redeemed)
             return anchor, redeemed.tx if redeemed else None
         finally:
@@ -79,7 +81,7 @@ class Ledger:
         if found is None:
             return None
         anchor = Anchor(found.root, found.proof, found.tx, found.timestamp)
-        if found.tx is not None:  # on chain for good: asked once
+        if found.tx is not None:  # on chain for good
             if len(self._anchors) >= KEPT:
                 self._anchors.pop(next(iter(self._anchors)))
             self._anchors[grant_id, batch_seq] = anchor

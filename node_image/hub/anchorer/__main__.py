@@ -8,12 +8,17 @@ from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from node_image.hub import rounds
+from node_image.hub.anchorer.stamps import Stamper
 from node_image.hub.anchorer.work import Anchorer
 from node_image.hub.chain import Chain
 from node_image.hub.ledger.checkpoints import Pace
 from node_image.hub.ledger.database import DatabaseSettings
+from node_image.hub.timestamp import TimestampSettings, TsaAway
+from node_image.protocol.errors import NotVerified
 from node_image.service import log
 
 ONLY_ONE = 0x616E6368  # an advisory lock: two anchorers would pay for the same roots twice
@@ -42,9 +47,19 @@ def main() -> int:
     rounds.serve_health(settings.port)
     with rounds.alone(engine, ONLY_ONE):
         log("anchorer serves", port=settings.port)
+        _stamp(engine)
         pace = Pace(settings.anchor_every_s, settings.anchor_batches)
         rounds.run(Anchorer(chain, key, engine, pace).round, threading.Event())
     return 0
+
+
+def _stamp(engine: Engine) -> None:
+    """Where an authority is configured: stamps, in a thread that outlasts a fault of database or reply."""
+    settings = TimestampSettings()
+    if settings.tsa_url:
+        work = Stamper(engine, settings.tsa_url, settings.tsa_ca.read_bytes()).round
+        away = (TsaAway, NotVerified, SQLAlchemyError)
+        threading.Thread(target=rounds.run, args=(work, threading.Event(), away), daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
@@ -29,6 +30,7 @@ def anchor_of(connection: Connection, grant_id: bytes, batch_seq: int) -> dict[s
         "tx": found.anchored_tx,
         "block": found.anchored_block,
         "anchored_at": int(found.anchored_at.timestamp()),
+        "timestamp": found.timestamp and b64encode(found.timestamp).decode(),
     }
 
 

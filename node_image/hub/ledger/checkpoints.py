@@ -123,6 +123,20 @@ def write_anchored(connection: Connection, checkpoint: Checkpoint, place: Place 
     connection.execute(update(checkpoints).where(mine & checkpoints.c.anchored_at.is_(None)).values(**values))
 
 
+def unstamped(connection: Connection, most: int) -> list[tuple[bytes, int, bytes]]:
+    """Anchored ones without a timestamp (grant, number, root), the newest first: their buyers look."""
+    query = select(checkpoints.c.grant_id, checkpoints.c.number, checkpoints.c.root)
+    wanting = checkpoints.c.anchored_at.is_not(None) & checkpoints.c.timestamp.is_(None)
+    rows = connection.execute(query.where(wanting).order_by(checkpoints.c.anchored_at.desc()).limit(most))
+    return [(row.grant_id, row.number, row.root) for row in rows]
+
+
+def write_stamp(connection: Connection, grant_id: bytes, number: int, reply: bytes) -> None:
+    """The authority's reply over its root; the first one stays."""
+    mine = (checkpoints.c.grant_id == grant_id) & (checkpoints.c.number == number)
+    connection.execute(update(checkpoints).where(mine & checkpoints.c.timestamp.is_(None)).values(timestamp=reply))
+
+
 def anchored_over(connection: Connection, grant_id: bytes, batch_seq: int) -> Row[Any] | None:
     """The anchored checkpoint that covers a batch."""
     covers = (checkpoints.c.first_batch <= batch_seq) & (checkpoints.c.last_batch >= batch_seq)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
@@ -129,7 +130,9 @@ checkpoints = Table(
     ),  # null with `anchored_at` set: the chain has the root, by a transaction we did not find
     Column("anchored_block", BigInteger),
     Column("anchored_at", DateTime(timezone=True)),
+    Column("timestamp", LargeBinary),  # an RFC 3161 reply over the root, DER
     UniqueConstraint("grant_id", "first_batch"),
+    Index("ix_checkpoints_unstamped", "anchored_at", postgresql_where=text("timestamp IS NULL")),
 )
 
 # Batches seen on the bus or on chain that are not the ledger's of that number.

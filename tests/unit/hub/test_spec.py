@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 import pytest
 
 from infra.plan.model import HubAddresses
-from node_image.hub.spec import HubContainer, HubPlaces, HubSecrets, hub_containers
+from node_image.hub.spec import HubContainer, HubPlaces, HubSecrets, HubTsa, hub_containers
 
 PLACES = HubPlaces(bus="10.16.0.4", ledger_db="10.16.0.5", chain="10.16.0.6")
 HIDDEN = HubSecrets(
@@ -23,8 +23,11 @@ SECRET = (HIDDEN.bus, HIDDEN.db, HIDDEN.relayer_key, HIDDEN.hub_key, HIDDEN.witn
 OWN = {"s-key": "relayer", "s-hub": "anchorer", "s-witness": "ledger"}
 
 
-def containers() -> dict[str, HubContainer]:
-    return {container.name: container for container in hub_containers(PLACES, HIDDEN)}
+TSA = HubTsa("https://tsa.example/tsr", "public")
+
+
+def containers(tsa: HubTsa = TSA) -> dict[str, HubContainer]:
+    return {container.name: container for container in hub_containers(PLACES, HIDDEN, tsa)}
 
 
 def test_every_place_is_one_of_the_plan() -> None:
@@ -50,6 +53,14 @@ def test_files_the_environment_names_are_there() -> None:
 def test_one_service_alone_holds_a_key(key: str) -> None:
     holders = [name for name, one in containers().items() if any(file.content == key for file in one.files)]
     assert holders == [OWN[key]]
+
+
+def test_the_anchorer_alone_asks_an_authority_and_only_where_there_is_one() -> None:
+    asking = [one.name for one in containers().values() if "EDGEDROP_TSA_URL" in dict(one.env)]
+    assert asking == ["anchorer"]
+    told = containers()["anchorer"]
+    assert dict(told.env)["EDGEDROP_TSA_CA"] in {file.path for file in told.files}
+    assert "TSA" not in str(containers(HubTsa()))
 
 
 def test_volumes_are_named_once() -> None:

@@ -161,6 +161,20 @@ def test_anchor_and_transaction_come_from_the_hubs_ledger_and_the_anchor_is_kept
     assert first.anchor.timestamp == b"reply"
 
 
+def test_a_timestamp_that_comes_after_the_anchor_is_asked_for_again(drop: Drop, http: TestClient) -> None:
+    made = http.get("/v1/claims/kept").json()
+    root = receipt.batch_digest(msgspec.convert(made, voucher.Voucher))
+    anchor: dict[str, object] = {"root": "0x" + root.hex(), "proof": [], "tx": "0x" + "aa" * 32, "timestamp": None}
+    said: dict[str, object] = {"anchors": anchor}
+    ledger = Ledger()
+    with hub(said) as (ledger.url, _), TestClient(app(drop, ledger=ledger)) as client:
+        first = client.get("/v1/receipts/kept").json()["anchor"]
+        said["anchors"] = anchor | {"timestamp": base64.b64encode(b"reply").decode()}
+        second = client.get("/v1/receipts/kept").json()["anchor"]
+    assert (first["tx"], second["tx"]) == (anchor["tx"], anchor["tx"])
+    assert (first["timestamp"], second["timestamp"]) == (None, "cmVwbHk=")
+
+
 def test_a_ledger_that_knows_nothing_yet_or_is_away_costs_nobody_a_receipt(drop: Drop, http: TestClient) -> None:
     assert http.get("/readyz").status_code == 200
     with hub({}) as (url, asked), TestClient(app(drop, ledger=Ledger(url))) as client:
