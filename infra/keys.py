@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from eth_utils.address import to_checksum_address
 
 from infra.home import home, place, write_private
-from node_image.protocol import dsse
+from node_image.protocol import dsse, witness
 from node_image.protocol.acts import HOLDERS
 from node_image.protocol.signature import address_of
 
@@ -40,6 +40,11 @@ def witness_pem() -> bytes:
 def witness_public_pem() -> bytes:
     """Its public half, which every node is to be given."""
     return dsse.public_pem(witness_pem())
+
+
+def witnesses() -> dict[str, str]:
+    """Who may vouch for a node's journal: public keys by name."""
+    return {witness.HUB: witness_public_pem().decode()}
 
 
 def operator_key() -> str:

@@ -74,7 +74,7 @@ def node_settings(plan: DropPlan, node: Node, stack: str, hub: HubAddresses, rel
     folder = files_of(stack, node.name)
     content = {
         "nats.conf": leaf_config(hub.bus, keys.bus_secret()).encode(),
-        "drop.json": msgspec.json.encode(facts(plan, node, hub, keys.owner_public_pem().decode())),
+        "drop.json": msgspec.json.encode(facts(plan, node, hub, keys.owner_public_pem().decode(), keys.witnesses())),
         "content.zip": place("drops", plan.drop, "content.zip").read_bytes(),
     }
     for name, data in content.items():

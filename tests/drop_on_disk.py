@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,8 @@ from node_image.protocol import closeout, dsse, eip712, lease, manifest
 from node_image.protocol.facts import DropFacts, TierFacts
 from node_image.protocol.rules import Claim
 from node_image.protocol.signature import address_of
+from node_image.signer.client import SignerClient
+from tests.a_witness import Witness
 
 SOFTHSM = Path("/usr/lib/softhsm/libsofthsm2.so")
 FAR = 2**40 - 1  # the contract keeps times in 40 bits
@@ -24,11 +27,12 @@ ASSET = {"print-01.png": b"a picture"}
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Its owner's key, its facts and where its files lie."""
+    """Its owner's key, its facts, where its files lie, and who vouches for its journal."""
 
     folder: Path
     owner: bytes
     facts: DropFacts
+    witness: Witness = field(default_factory=Witness)
 
     def environment(self) -> dict[str, str]:
         """What the services are told."""
@@ -55,6 +59,10 @@ class Drop:
         printed = subprocess.run(command, env=self.environment(), capture_output=True, check=True, timeout=60).stdout
         return dict(msgspec.json.decode(printed))
 
+    def vouch(self) -> None:
+        """Its witness does, once the signer is there: without it a signer signs nothing."""
+        asyncio.run(self.witness.vouch_soon(SignerClient(self.socket)))
+
     def lease(self, key: str, quota: int = 1000, start: int = 100) -> bytes:
         """The owner's envelope for this node's grant."""
         leases = (lease.Lease(0, start, quota, 0, FAR),)
@@ -78,10 +86,15 @@ class Drop:
 
 
 def make_drop(
-    folder: Path, *, wallet_cap: int = 2, owner: bytes | None = None, contract: str = "0x" + "44" * 20
+    folder: Path,
+    *,
+    wallet_cap: int = 2,
+    owner: bytes | None = None,
+    contract: str = "0x" + "44" * 20,
+    witness: Witness | None = None,
 ) -> Drop:
     """Write drop.json and content.zip as a node holds them."""
-    owner = owner or dsse.new_private_pem()
+    owner, witness = owner or dsse.new_private_pem(), witness or Witness()
     token = manifest.Token(100, "print", "Print 1", "print-01.png", manifest.fingerprint(ASSET["print-01.png"]))
     made = manifest.build("lights", [token])
     facts = DropFacts(
@@ -100,13 +113,14 @@ def make_drop(
         closes_at=FAR,
         redeem_by=FAR,
         tiers=(TierFacts(0, "print", "Print", 0, wallet_cap, 0),),
+        witnesses=witness.public,
     )
     (folder / "drop").mkdir(parents=True)
     (folder / "tokens").mkdir()
     (folder / "drop" / "drop.json").write_bytes(msgspec.json.encode(facts))
     (folder / "drop" / "content.zip").write_bytes(manifest.content_zip(manifest.sign(made, owner), ASSET))
     (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder}/tokens\nobjectstore.backend = file\n")
-    return Drop(folder, owner, facts)
+    return Drop(folder, owner, facts, witness)
 
 
 def softhsm_missing() -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from infra.plan.model import DropPlan, HubAddresses, Node
 from node_image.protocol.facts import DropFacts, TierFacts
 
 
-def facts(plan: DropPlan, node: Node, hub: HubAddresses, owner_public_key: str) -> DropFacts:
-    """The node's drop.json."""
+def facts(
+    plan: DropPlan, node: Node, hub: HubAddresses, owner_public_key: str, witnesses: Mapping[str, str]
+) -> DropFacts:
+    """The node's drop.json; `witnesses` are public keys by name."""
     return DropFacts(
         schema=1,
         drop=plan.drop,
@@ -25,6 +29,7 @@ def facts(plan: DropPlan, node: Node, hub: HubAddresses, owner_public_key: str) 
         redeem_by=plan.redeem_by,
         tiers=tier_facts(plan),
         ledger_url=hub.ledger_url,
+        witnesses=dict(witnesses),
     )
 
 

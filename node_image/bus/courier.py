@@ -1,4 +1,4 @@
-"""The courier: the signer's durable frames to the hub, the owner's leases to the signer. It keeps nothing itself.
+"""The courier: the signer's durable frames to the hub, leases and a witness's word to the signer. It keeps nothing.
 
 After a cut or a restart it goes on behind the last message that the hub holds; the hub's ledger takes each frame
 once, so a message sent twice costs nothing.
@@ -18,6 +18,7 @@ from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from node_image.bus.asking import Witnesses
 from node_image.bus.config import DOMAIN
 from node_image.protocol.facts import DropFacts, parse
 from node_image.service import log
@@ -38,28 +39,33 @@ class Settings(BaseSettings):
 
 
 class Courier:
-    """One grant's frames out, its leases in."""
+    """One grant's frames out; its leases, and what a witness says of it, in."""
 
     def __init__(self, facts: DropFacts, socket: Path, client: Client) -> None:
         self._facts, self._socket, self._client = facts, socket, client
         self._subject = f"journal.{facts.drop}.{facts.node}.{facts.epoch}"
         self._signer = SignerClient(socket)
+        self._witnesses = Witnesses(facts, self._signer, client)
 
     async def run(self) -> None:
-        """Both ways, each tried again for ever."""
-        await asyncio.gather(_persist("journal", self._ship), _persist("leases", self._fetch_leases))
+        """All ways, each tried again for ever."""
+        ways = (_persist("journal", self._ship), _persist("leases", self._fetch_leases), self._witnesses.ask())
+        await asyncio.gather(*ways)
 
     async def _ship(self) -> None:
         """Follow the journal from where the hub stands; each message is acknowledged before the next."""
         stream = self._client.jetstream(timeout=ACK_S, domain=DOMAIN)
-        async for told in tail(self._socket, await self._resume_at()):
-            first, last = int(told["first_seq"]), int(told["last_seq"])
-            headers = {
-                "Nats-Msg-Id": f"{self._facts.grant_id}:{first}-{last}",
-                "Edgedrop-First": str(first),
-                "Edgedrop-Last": str(last),
-            }
-            await stream.publish(self._subject, b"".join(told["frames"]), headers=headers)
+        try:
+            async for told in tail(self._socket, await self._resume_at()):
+                first, last = int(told["first_seq"]), int(told["last_seq"])
+                headers = {
+                    "Nats-Msg-Id": f"{self._facts.grant_id}:{first}-{last}",
+                    "Edgedrop-First": str(first),
+                    "Edgedrop-Last": str(last),
+                }
+                await stream.publish(self._subject, b"".join(told["frames"]), headers=headers)
+        finally:
+            self._witnesses.began_anew()  # it hung up; where it was the hub instead, a question more does no harm
         raise SignerAway("the signer hung up")
 
     async def _resume_at(self) -> int:
@@ -93,6 +99,7 @@ class Courier:
     async def _hand_over(self, envelope: bytes) -> None:
         try:
             await self._signer.ask("lease", envelope=envelope)
+            self._witnesses.has_news()  # where there is a lease, the hub is told of the grant in the same moment
         except SignerRefused as refusal:
             log("the signer refused a lease", level="warning", node=self._facts.node, reason=str(refusal))
 

@@ -26,7 +26,8 @@ class TierFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class DropFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything planning knows that a node needs; times in Unix seconds, hashes and addresses as 0x hex.
 
-    `ledger_url` is the hub's ledger, for what receipts say of anchors; a node does without it.
+    `ledger_url` is the hub's ledger, for what receipts say of anchors; a node does without it. `witnesses` are the
+    public keys, PEM, of those who may vouch for its journal, by name; where there are none, nothing is signed.
     """
 
     schema: int
@@ -45,6 +46,7 @@ class DropFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     redeem_by: int
     tiers: tuple[TierFacts, ...]
     ledger_url: str = ""
+    witnesses: dict[str, str] = {}
 
     def domain(self) -> Domain:
         """The EIP-712 domain of the drop's contract."""

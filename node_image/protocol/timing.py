@@ -50,6 +50,11 @@ class Boot:
     ms: int
 
 
+def drift_ms(passed_ms: int) -> int:
+    """By how much a machine's count of so long may be wrong, rounded up."""
+    return -(-passed_ms * DRIFT_PPM // 1_000_000)
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """`source` said that the time lay in [lo_ms, hi_ms] when the count was `boot`."""
@@ -64,7 +69,7 @@ class Reading:
         passed = boot.ms - self.boot.ms
         if boot.id != self.boot.id or passed < 0:
             return None
-        slack = -(-passed * DRIFT_PPM // 1_000_000)
+        slack = drift_ms(passed)
         return Reading(self.source, self.lo_ms + passed - slack, self.hi_ms + passed + slack, boot)
 
 
@@ -82,14 +87,14 @@ class Clock:
 
     def at(self, boot: Boot) -> Interval:
         """The interval at this count, in seconds rounded outwards."""
-        lo, hi = self._bounds(boot)
+        lo, hi = self.bounds(boot)
         return Interval(lo // 1000, None if hi is None else -(-hi // 1000))
 
     def take(self, readings: Sequence[Reading]) -> Clock:
         """Believe these readings, which agree, of one boot; TimeRefused with the reason."""
         boot = max((reading.boot for reading in readings), key=lambda boot: boot.ms)
         told = _agreed(readings, boot)
-        lo, hi = self._bounds(boot)
+        lo, hi = self.bounds(boot)
         strayed = self._strayed(told, lo, hi)
         if len({reading.source for reading in readings}) > 1:
             strayed = 0
@@ -113,7 +118,7 @@ class Clock:
 
         After a reboot a source that says hardly any time has passed would otherwise keep a window open.
         """
-        lo, hi = self._bounds(boot)
+        lo, hi = self.bounds(boot)
         if hi is None or self.anchor is None or "+" in self.anchor.source:
             return False
         grown = [reading.grown(boot) for reading in heard if reading.source != self.anchor.source]
@@ -127,7 +132,8 @@ class Clock:
             raise TimeRefused(f"a batch was issued at {last_issued_at}: the floor does not go below that")
         return Clock(floor_ms)
 
-    def _bounds(self, boot: Boot) -> tuple[int, int | None]:
+    def bounds(self, boot: Boot) -> tuple[int, int | None]:
+        """The interval in milliseconds."""
         here = self.anchor.grown(boot) if self.anchor else None
         return (max(self.floor_ms, here.lo_ms), here.hi_ms) if here else (self.floor_ms, None)
 

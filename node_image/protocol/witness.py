@@ -9,6 +9,7 @@ which is signed by nobody and says only why there is no envelope.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
@@ -18,6 +19,7 @@ from node_image.protocol import dsse
 from node_image.protocol.errors import NotVerified
 
 PAYLOAD_TYPE = "application/vnd.edgedrop.witness+json"
+HUB = "hub"
 Word = Annotated[str, Meta(pattern="^0x[0-9a-f]{64}$")]
 Count = Annotated[int, Meta(ge=0)]
 
@@ -97,11 +99,27 @@ def verify(answer: bytes, public_pem: bytes, grant_id: bytes, nonce: bytes) -> S
     """What the witness says to this very question; else NotVerified."""
     if (refused := refusal(answer)) is not None:
         raise NotVerified(f"the witness refuses ({refused.code}): {refused.message}")
-    payload = dsse.verify(answer, PAYLOAD_TYPE, public_pem)
-    try:
-        told = msgspec.json.decode(payload, type=Statement)
-    except msgspec.DecodeError as fault:
-        raise NotVerified(f"the statement is not of schema 1: {fault}") from fault
+    told = _signed(answer, public_pem)
     if (told.grant_id, told.nonce) != ("0x" + grant_id.hex(), "0x" + nonce.hex()):
         raise NotVerified("the statement answers another question")
     return told
+
+
+def heard(answer: bytes, witnesses: Mapping[str, bytes]) -> Statement:
+    """What one of these witnesses says, each by its own key; whether it was asked that is for the asker to look up."""
+    for name, public_pem in witnesses.items():
+        try:
+            told = _signed(answer, public_pem)
+        except NotVerified:
+            continue
+        if told.witness == name:
+            return told
+    raise NotVerified("no statement of a witness that this node knows")
+
+
+def _signed(answer: bytes, public_pem: bytes) -> Statement:
+    payload = dsse.verify(answer, PAYLOAD_TYPE, public_pem)
+    try:
+        return msgspec.json.decode(payload, type=Statement)
+    except msgspec.DecodeError as fault:
+        raise NotVerified(f"the statement is not of schema 1: {fault}") from fault

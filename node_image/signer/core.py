@@ -9,34 +9,31 @@ nothing of it is decided: at most one header is ever without its signature.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from itertools import islice
-
-import msgspec
 
 from node_image.protocol import closeout, frames, journal, rules
 from node_image.protocol.acts import close_out_hash
 from node_image.protocol.eip712 import Batch, digest
-from node_image.protocol.errors import JournalDamaged, ProtocolError
+from node_image.protocol.errors import JournalDamaged, NotVerified, ProtocolError
 from node_image.protocol.facts import DropFacts
 from node_image.protocol.frames import Kind, Told
-from node_image.protocol.freshness import Freshness, Verdict
 from node_image.protocol.hexes import unhex
 from node_image.protocol.lease import LeaseDocument
 from node_image.protocol.rules import Claim, Result, Standing
 from node_image.protocol.signature import address_of
-from node_image.protocol.timing import Interval
+from node_image.protocol.timing import Boot
 from node_image.protocol.voucher import Tree, Voucher
+from node_image.service import log
 from node_image.signer.index import FramePlaces, compact_state
 from node_image.signer.intake import Intake, Refused, Waiting
 from node_image.signer.journal_file import DiskFault, JournalFile
 from node_image.signer.keystores import HsmFault, Key, QuotaSpent, Report
+from node_image.signer.outlook import Answer, Outlook, machine_count
 from node_image.signer.recent import Recent
 
-__all__ = ["Refused", "Signer", "status"]
+__all__ = ["Refused", "Signer"]
 
 MAX_BATCH = 1024  # a proof has ten hashes at most; a batch is only as large as what waits
 KEPT = 4 * MAX_BATCH  # claims whose vouchers are at hand
@@ -47,14 +44,15 @@ REVIVE_S = 1.0
 class Signer:
     """One grant: its key, its journal, its rules. All state changes happen under one lock."""
 
-    def __init__(self, facts: DropFacts, key: Key, file: JournalFile, clock: Callable[[], float] = time.time) -> None:
-        self.facts, self._key, self._file, self._clock = facts, key, file, clock
+    def __init__(self, facts: DropFacts, key: Key, file: JournalFile, now: Callable[[], Boot] | None = None) -> None:
+        """`now` is the machine's own count, by which all time is measured."""
+        self.facts, self._key, self._file = facts, key, file
         self.stopped = ""
         self.grew = asyncio.Condition()
         self._separator = facts.domain().separator
         self._worker = ThreadPoolExecutor(1, "hsm")
         self._changing = asyncio.Lock()
-        self._stood = Standing(Interval(0, 0), Verdict(Freshness.FRESH))
+        self._outlook = Outlook(facts, now or machine_count())
         self._intake = Intake(facts, self._separator, self._worth_recovering)
         self._load()
 
@@ -66,16 +64,21 @@ class Signer:
             state.apply(frame)
         self.state, self._places, self._recent = state, places, Recent(self.facts, state, KEPT)
         self.durable = state.journal_seq
+        self._stood = self.standing()
 
     async def open(self) -> None:
-        """Begin a new journal, or finish what the last process left: headers on disk with no signature known."""
+        """Begin a new journal, or see that the one that is there is this grant's."""
         if not self.state.journal_seq:
             self._append(Kind.GRANT, frames.Grant(unhex(self.facts.grant_id), self.address))
             await self._sync()
         if self.state.key != self.address or self.state.grant_id != unhex(self.facts.grant_id):
             raise HsmFault("the journal belongs to another key or grant than this node's")
+        await self._finish()
+
+    async def _finish(self) -> None:
+        """What a crash left: headers on disk with no signature known, where they may still be signed."""
         for batch in self.state.unsigned():
-            if rules.may_finish(self.state, {claim.tier for claim in batch.claims}, self._standing()):
+            if rules.may_finish(self.state, {claim.tier for claim in batch.claims}, self.standing()):
                 await self._sign(batch.header)
 
     @property
@@ -85,16 +88,67 @@ class Signer:
 
     def _worth_recovering(self, claim: Claim) -> bool:
         try:
-            return rules.preview(self.state, self.facts, claim, self._standing()).result is Result.SIGN
+            return rules.preview(self.state, self.facts, claim, self._stood).result is Result.SIGN
         except (DiskFault, ProtocolError):
             return False  # the decision meets the same fault, and says so
 
-    def _standing(self) -> Standing:
-        """The machine's clock, and the journal on this disk taken for the newest: no witness and no source is asked."""
-        now = max(int(self._clock()), self.state.issued_at)  # a clock set back issues nothing before what was issued
-        if now != self._stood.time.lo:
-            self._stood = Standing(Interval(now, now), Verdict(Freshness.FRESH))
+    def standing(self) -> Standing:
+        """How it stands now; what is only asked ahead of a decision takes the last that was found (`_stood`)."""
+        self._stood = self._outlook.standing(self.state.clock, self.state.issued_at)
         return self._stood
+
+    @property
+    def time_refused(self) -> str:
+        """Why the last that a source said of the time was not believed; empty where it was."""
+        return self._outlook.time_refused
+
+    @property
+    def shippable(self) -> int:
+        """How many frames may leave this box: those of an older copy would stand in the hub beside the newest's."""
+        return self.durable if self._outlook.vouched else 0
+
+    def question(self) -> bytes:
+        """A nonce for a witness."""
+        return self._outlook.question()
+
+    async def hear(self, envelope: bytes) -> None:
+        """What a witness answered: whether this journal is the newest, and the time."""
+        try:
+            answer = self._outlook.hear(envelope)
+        except NotVerified as fault:
+            raise Refused("bad_witness", str(fault)) from fault
+        async with self._changing:
+            if self.stopped:
+                raise Refused("stopped", self.stopped)
+            try:
+                await self._take(answer)
+            except (DiskFault, HsmFault, JournalDamaged) as fault:
+                self.stopped = str(fault)
+                raise Refused("stopped", self.stopped) from fault
+        async with self.grew:
+            self.grew.notify_all()
+
+    async def _take(self, answer: Answer) -> None:
+        before = self._outlook.verdict
+        self._outlook.judge(self.state.journal_seq, self._head_after, answer.seen)
+        verdict = self._outlook.verdict
+        if verdict != before:
+            level = "error" if verdict.final else "info"
+            log(f"journal is {verdict.freshness}", level=level, reason=verdict.reason, gap=verdict.gap)
+        if self.standing().fresh and self.state.closed is None:
+            moved = self._outlook.believe(self.state.clock, answer)
+            if moved is not None:
+                self._append(Kind.TIME, moved)
+                await self._sync()
+            await self._finish()
+            self.standing()
+
+    def _head_after(self, count: int) -> bytes:
+        """The journal's head after its first `count` frames, read back from the file."""
+        if not count:
+            return journal.NO_HEAD
+        at, skip = self._places.near(count - 1)
+        return next(islice(self._file.raws(at), skip, None))[-frames.HEAD :]
 
     @property
     def address(self) -> bytes:
@@ -140,7 +194,7 @@ class Signer:
 
     def tail(self, after: int, most: int) -> list[bytes]:
         """The frames from `after` on that are durable, at most so many."""
-        count = min(self.durable - after, most)
+        count = min(self.shippable - after, most)
         if count <= 0:
             return []
         at, skip = self._places.near(after)
@@ -151,8 +205,7 @@ class Signer:
         if unhex(document.grant_id) != self.state.grant_id or unhex(document.key) != self.address:
             raise Refused("bad_lease", "the lease is for another grant or key")
         async with self._changing:
-            if self.stopped:
-                raise Refused("stopped", self.stopped)
+            self._refuse_unless_sound()
             if all(self.state.leases.get(lease.tier) == lease for lease in document.leases):
                 return
             if any(lease.tier in self.state.leases for lease in document.leases):
@@ -171,17 +224,25 @@ class Signer:
         if unhex(command.grant_id) != self.state.grant_id:
             raise Refused("bad_close", "the command is for another grant")
         async with self._changing:
-            if self.stopped:
-                raise Refused("stopped", self.stopped)
+            self._refuse_unless_sound()
+            standing = self.standing()
+            if self.state.closed is None and not standing.fresh:
+                raise Refused("not_ready", standing.verdict.reason)  # an older copy's high seqs are too low
             try:
                 if self.state.closed is None:
                     high_seqs = self.state.high_seqs(len(self.facts.tiers))
-                    self._append(Kind.CLOSE, frames.Close(high_seqs, self._standing().time.lo))
+                    self._append(Kind.CLOSE, frames.Close(high_seqs, standing.time.lo))
                     await self._sync()
                 return await self._sign_close_out()
             except (DiskFault, HsmFault) as fault:
                 self.stopped = str(fault)
                 raise Refused("stopped", self.stopped) from fault
+
+    def _refuse_unless_sound(self) -> None:
+        """Nothing is written to a journal that a fault or a witness stopped."""
+        verdict = self._outlook.verdict
+        if stopped := self.stopped or (verdict.final and verdict.reason):
+            raise Refused("stopped", stopped)
 
     async def _sign_close_out(self) -> tuple[tuple[int, ...], bytes]:
         """Only what is durable: a CLOSE frame that a failed sync took along is not there to be signed for."""
@@ -210,6 +271,7 @@ class Signer:
         """Sync lazily what no answer waits for (SIGNATURE frames), so that the ledger gets them soon."""
         while True:
             await asyncio.sleep(LAZY_SYNC_S)
+            self.standing()
             if self.durable < self.state.journal_seq and not self.stopped:
                 async with self._changing:
                     try:
@@ -238,7 +300,8 @@ class Signer:
 
     async def _answer(self, group: list[Waiting]) -> None:
         """Decide each on what those before it left, then commit those that are to be signed as one batch."""
-        standing, spent = self._standing(), self._spent_quota()
+        await self._finish()
+        standing, spent = self.standing(), self._spent_quota()
         decided = [(waiting, self._decide(waiting, standing, spent)) for waiting in group]
         chosen = [waiting for waiting, result in decided if result is Result.SIGN]
         if chosen:
@@ -274,6 +337,8 @@ class Signer:
         if decision.result is Result.SIGN and decision.seq is not None:
             told = frames.Claim(claim.claim_id, claim.tier, decision.seq, claim.to, claim.slot, claim.signature)
             self._append(Kind.CLAIM, told)
+        elif decision.result is Result.RESERVE or decision.result is Result.RESERVED:
+            waiting.answer(Refused(Result.NOT_READY.value, decision.reason))
         elif decision.result is not Result.KNOWN:
             waiting.answer(Refused(decision.result.value, decision.reason))
         return decision.result
@@ -306,24 +371,3 @@ class Signer:
         self.durable = reached
         async with self.grew:
             self.grew.notify_all()
-
-
-def status(signer: Signer) -> dict[str, object]:
-    """What the signer says of itself on its socket."""
-    state = signer.state
-    left = {str(tier): lease.quota - state.next_seq[tier] for tier, lease in state.leases.items()}
-    reason = signer.stopped or ("" if state.leases else "this node holds no lease yet")
-    reason = reason or ("this node's grant is closed out" if state.closed else "")
-    return {
-        "grant_id": signer.facts.grant_id,
-        "key": "0x" + signer.address.hex(),
-        "head": state.head.hex(),
-        "journal_seq": state.journal_seq,
-        "durable_seq": signer.durable,
-        "leases": [msgspec.to_builtins(lease) for lease in state.leases.values()],
-        "issued": {str(tier): taken for tier, taken in state.next_seq.items()},
-        "left": left if state.closed is None else dict.fromkeys(left, 0),
-        "ready": not reason,
-        "reason": reason,
-        "keystore": asdict(signer.keystore()),
-    }

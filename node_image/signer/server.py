@@ -17,8 +17,9 @@ from node_image.protocol import closeout, lease
 from node_image.protocol.errors import ProtocolError
 from node_image.protocol.rules import Claim
 from node_image.protocol.voucher import Voucher
-from node_image.signer.core import Refused, Signer, status
+from node_image.signer.core import Refused, Signer
 from node_image.signer.framing import Unframed, framed, messages
+from node_image.signer.status import status
 
 MAX_FRAMES = 256
 
@@ -79,6 +80,8 @@ class SocketServer:
             "lease": self._lease,
             "find": self._find,
             "close": self._close,
+            "question": self._question,
+            "witness": self._witness,
         }
 
     async def serve(self, path: Path) -> asyncio.Server:
@@ -99,6 +102,14 @@ class SocketServer:
         command = closeout.verify(given(ask.envelope, "envelope"), self.signer.facts.owner_public_key.encode())
         high_seqs, signature = await self.signer.close(command)
         return {"high_seqs": high_seqs, "signature": signature}
+
+    async def _question(self, _ask: Ask) -> object:
+        return {"grant_id": self.signer.facts.grant_id, "nonce": self.signer.question()}
+
+    async def _witness(self, ask: Ask) -> object:
+        await self.signer.hear(given(ask.envelope, "envelope"))
+        standing = self.signer.standing()
+        return {"fresh": standing.fresh, "able": not standing.unable, "final": standing.verdict.final}
 
     async def _find(self, ask: Ask) -> object:
         return self.signer.find(given(ask.claim_id, "claim_id"))
@@ -209,11 +220,11 @@ class Line(asyncio.Protocol):
             self._say(bad(ask.id, "bad_claim", f"not understood: {fault}"))
 
     async def _tail(self, ask: Ask) -> None:
-        """Durable frames from `after` on, for ever; a slow reader is waited for."""
+        """Durable frames from `after` on, for ever, once a witness vouched for them; a slow reader is waited for."""
         signer, after = self._server.signer, ask.after or 0
         while True:
             async with signer.grew:
-                while signer.durable <= after:
+                while signer.shippable <= after:
                     await signer.grew.wait()
             found = signer.tail(after, MAX_FRAMES)
             last = after + len(found) - 1

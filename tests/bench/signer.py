@@ -145,6 +145,7 @@ async def lease(drop: Drop) -> None:
         try:
             if key := (await client.ask("status"))["key"]:
                 await client.ask("lease", envelope=drop.lease(key, quota=QUOTA))
+                await drop.witness.vouch(client)
                 return
         except SignerAway:
             if time.monotonic() > deadline:

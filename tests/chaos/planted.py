@@ -21,6 +21,7 @@ from node_image.signer import core, index
 from node_image.signer.intake import Intake, Waiting
 from node_image.signer.journal_file import JournalFile
 from node_image.signer.keystores import Key, Report
+from tests.chaos import planted_outside
 
 HELD_BACK = 3  # appends
 
@@ -106,14 +107,14 @@ def after_replay(forget: Callable[[JournalState], None]) -> None:
 
 def another_digest_after_a_crash() -> None:
     """A header that was on disk and not signed is signed as another one."""
-    start, sign = core.Signer.open, core.Signer._sign
+    finish, sign = core.Signer._finish, core.Signer._sign
 
-    async def finish(self: core.Signer) -> None:
+    async def other(self: core.Signer) -> None:
         plant(self, "_sign", lambda header: sign(self, replace(header, issued_at=header.issued_at + 1)))
-        await start(self)
+        await finish(self)
         plant(self, "_sign", lambda header: sign(self, header))
 
-    plant(core.Signer, "open", finish)
+    plant(core.Signer, "_finish", other)
 
 
 def wallet_not_checked() -> None:
@@ -192,6 +193,7 @@ ALL = (
     checked_for_another,
 )
 BUGS: dict[str, Callable[[], None]] = {bug.__name__: bug for bug in ALL}
+OF_THE_OUTSIDE: dict[str, Callable[[], None]] = {bug.__name__: bug for bug in planted_outside.ALL}
 
 
 class Watched:
@@ -231,6 +233,6 @@ def watch(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    BUGS.get(sys.argv.pop(1), lambda: None)()
+    (BUGS | OF_THE_OUTSIDE).get(sys.argv.pop(1), lambda: None)()
     watch(Path(sys.argv.pop(1)))
     import node_image.signer.__main__  # noqa: F401  serves until it is killed

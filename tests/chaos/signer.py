@@ -10,14 +10,10 @@ import asyncio
 import os
 import random
 import resource
-import shutil
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import batched
 from pathlib import Path
@@ -32,16 +28,17 @@ from node_image.protocol.examine import Examined, examine
 from node_image.protocol.journal import BatchRecord
 from node_image.protocol.rules import Claim
 from node_image.signer.client import SignerAway, SignerClient, SignerRefused
+from tests.chaos import outside
 from tests.chaos.outcome import Outcome
 from tests.chaos.planted import BUGS
-from tests.drop_on_disk import Drop, make_drop
+from tests.chaos.signer_process import SIGNED, copy_of, make_template, signer
+from tests.drop_on_disk import Drop
 
 SEEDS = int(os.environ.get("SEEDS", "20"))
 CLAIMS, QUOTA, START = 12, 10, 100
 WRITES, SYNCS = 16, 8  # points that the few claims of a run come to
 CUT, CUTS, CUT_BYTES = "cut", 10, 211  # places in the journal at which no byte more is taken
 FORGED = "forged"
-SIGNED = "signed"  # the file of all digests that the key was asked for
 SIDE_BY_SIDE = 4
 ALIVE_S = 30.0
 FAULTS = {
@@ -65,7 +62,7 @@ class Run:
 def run() -> list[Outcome]:
     """All faults on the signer as it is, then one of each on every planted bug."""
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        template = _template(Path(folder) / "template")
+        template = make_template(Path(folder) / "template")
         found = []
         for fault, (_, _, points) in FAULTS.items():
             tries = [(fault, point, seed) for point in range(1, points + 1) for seed in range(SEEDS)]
@@ -78,7 +75,7 @@ def run() -> list[Outcome]:
         hidden = [bug for bug, was_caught in zip(BUGS, caught, strict=True) if not was_caught]
         detail = f"not found: {', '.join(hidden)}" if hidden else ""
         found.append(Outcome("planted bugs", len(BUGS), 0, len(BUGS) - len(hidden), len(BUGS), detail))
-        return found
+        return [*found, *outside.outcomes(template, pool)]
 
 
 def _tries(bug: str) -> list[tuple[str, int, int, str]]:
@@ -96,7 +93,7 @@ def one(template: Drop, fault: str, point: int, seed: int, bug: str = "none") ->
     call, what, _ = FAULTS[fault]
     done, rng = Run(), random.Random(seed)  # noqa: S311  a seed that can be said again
     with tempfile.TemporaryDirectory() as folder:
-        drop = _copy(template, Path(folder) / "d")
+        drop = copy_of(template, Path(folder) / "d")
         claims = [drop.claim(f"c{number}") for number in range(CLAIMS)]
         claims.insert(2, replace(drop.claim(FORGED), to=drop.claim("a wallet of its own").to))
         log = Path(folder) / "strace"
@@ -111,36 +108,6 @@ def one(template: Drop, fault: str, point: int, seed: int, bug: str = "none") ->
             asyncio.run(_again(drop, claims, done, process))
         _judge(drop, done)
     return done
-
-
-@contextmanager
-def signer(drop: Drop, bug: str, inject: str = "", log: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """The signer process, under strace where a fault is to be injected."""
-    command = [sys.executable, "-m", "tests.chaos.planted", bug, str(drop.folder / SIGNED)]
-    if inject:
-        journal = drop.folder / "journal" / "lights.quay-appliance1.1.journal"
-        strace = [
-            "strace",
-            "-f",
-            "-qq",
-            "-o",
-            str(log),
-            "-e",
-            "trace=write,fdatasync",
-            "-P",
-            str(journal),
-            "-e",
-            inject,
-        ]
-        command = [*strace, *command]
-    process = subprocess.Popen(
-        command, env=drop.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    try:
-        yield process
-    finally:
-        subprocess.run(["pkill", "-KILL", "-s", str(process.pid)], check=False)
-        process.wait()
 
 
 async def _sell(
@@ -187,6 +154,7 @@ async def _leased(drop: Drop, client: SignerClient, process: subprocess.Popen[by
             if told["ready"]:
                 return True
             await client.ask("lease", envelope=drop.lease(told["key"], quota=QUOTA, start=START))
+            await drop.witness.vouch(client)
         except (SignerAway, SignerRefused):
             await asyncio.sleep(0.05)
     return False
@@ -248,23 +216,3 @@ def _journal(drop: Drop) -> Path:
 def _digest(told: dict[str, Any]) -> tuple[object, ...]:
     """What the key signed, and which leaf of it: a signature's bytes may differ, these may not."""
     return told["token_id"], *told["batch"].values(), *told["voucher"].values()
-
-
-def _template(folder: Path) -> Drop:
-    """A node's files with a token and a key in it: making them is no part of what is tried."""
-    drop = make_drop(folder)
-    process = drop.signer()
-    try:
-        drop.ask("address")
-    finally:
-        process.kill()
-        process.wait()
-    shutil.rmtree(folder / "journal")
-    return drop
-
-
-def _copy(template: Drop, folder: Path) -> Drop:
-    shutil.copytree(template.folder, folder, ignore=shutil.ignore_patterns("*.sock"))
-    config = f"directories.tokendir = {folder}/tokens\nobjectstore.backend = file\n"
-    (folder / "softhsm2.conf").write_text(config)
-    return Drop(folder, template.owner, template.facts)

@@ -21,6 +21,7 @@ import nats
 from nats.aio.client import Client
 from sqlalchemy import Engine, create_engine
 
+from node_image.bus.config import hub_config, leaf_config
 from node_image.hub.ledger.streams import ensure
 from node_image.protocol import dsse
 
@@ -54,6 +55,23 @@ def nats_server(folder: Path) -> Iterator[str]:
     finally:
         server.kill()
         server.wait()
+
+
+@contextmanager
+def leaf_bus(folder: Path, secret: str) -> Iterator[tuple[str, str]]:
+    """The hub's bus and a node's leaf, with the configurations as the lab and a node have them; their addresses."""
+    clients, leaves, own = free_port(), free_port(), free_port()
+    hub_text = hub_config(secret).replace("0.0.0.0:4222", f"127.0.0.1:{clients}")
+    hub_text = hub_text.replace("0.0.0.0:7422", f"127.0.0.1:{leaves}").replace("/var/lib/nats", str(folder / "store"))
+    leaf_text = leaf_config("127.0.0.1", secret).replace(":7422", f":{leaves}").replace(":4222", f":{own}")
+    with ExitStack() as stack:
+        for name, text in (("hub", hub_text), ("leaf", leaf_text)):
+            file = folder / f"{name}.conf"
+            file.write_text(text.replace("127.0.0.1:8222", "127.0.0.1:-1"))
+            server = subprocess.Popen([NATS, "-c", file], stderr=subprocess.DEVNULL)
+            stack.callback(server.wait)
+            stack.callback(server.kill)
+        yield f"nats://127.0.0.1:{clients}", f"nats://127.0.0.1:{own}"
 
 
 @contextmanager

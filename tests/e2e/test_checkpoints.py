@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from sqlalchemy import select
 
-from node_image.bus.config import HUB_USER, hub_config, leaf_config
+from node_image.bus.config import HUB_USER
 from node_image.hub.ledger import checkpoints as points
 from node_image.hub.ledger.checkpoints import Pace
 from node_image.hub.ledger.tables import checkpoints, equivocations
@@ -24,7 +23,7 @@ from node_image.protocol import dsse, merkle, witness
 from node_image.protocol.errors import NotVerified
 from node_image.protocol.journal import Kind
 from node_image.protocol.lease import Lease
-from tests.e2e.hub_world import NATS, Hub, free_port, hub, missing, wait_for
+from tests.e2e.hub_world import Hub, hub, leaf_bus, missing, wait_for
 from tests.e2e.journal_node import FOREVER, Node
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
@@ -278,18 +277,8 @@ def test_the_hub_vouches_for_no_other_node_and_for_no_forked_journal(ground: Hub
 @pytest.fixture
 def leaf(tmp_path: Path) -> Iterator[tuple[str, str]]:
     """The hub's bus and a node's leaf, with the configurations as the lab and a node have them; their addresses."""
-    clients, leaves, own = free_port(), free_port(), free_port()
-    hub_text = hub_config("secret").replace("0.0.0.0:4222", f"127.0.0.1:{clients}")
-    hub_text = hub_text.replace("0.0.0.0:7422", f"127.0.0.1:{leaves}").replace("/var/lib/nats", str(tmp_path / "store"))
-    leaf_text = leaf_config("127.0.0.1", "secret").replace(":7422", f":{leaves}").replace(":4222", f":{own}")
-    servers = []
-    for name, text in (("hub", hub_text), ("leaf", leaf_text)):
-        (tmp_path / name).write_text(text.replace("127.0.0.1:8222", "127.0.0.1:-1"))
-        servers.append(subprocess.Popen([NATS, "-c", tmp_path / name], stderr=subprocess.DEVNULL))
-    yield f"nats://127.0.0.1:{clients}", f"nats://127.0.0.1:{own}"
-    for server in servers:
-        server.kill()
-        server.wait()
+    with leaf_bus(tmp_path, "secret") as urls:
+        yield urls
 
 
 async def test_a_node_reaches_the_witness_through_its_leaf(leaf: tuple[str, str]) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,15 +92,19 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     drop = make_drop(folder / "d")
     made = World(folder, drop, f"nats://127.0.0.1:{ports[0]}", ("127.0.0.1", ports[2]), f"http://127.0.0.1:{ports[4]}")
     write_certificates(made)
+    stack = ExitStack()
     try:
         start(made, ports)
         asyncio.run(open_streams(made))
+        stack.enter_context(drop.witness.on_the_bus("lights", made.bus, HUB_USER, "bus-secret"))
         made.cloud_key = enrol(made)
         key = str(drop.ask("address")["key"])
         asyncio.run(SignerClient(drop.socket).ask("lease", envelope=drop.lease(key)))
+        drop.vouch()
         wait_for(lambda: made.get("/readyz").status_code == 200)
         yield made
     finally:
+        stack.close()
         for process in made.processes.values():
             process.kill()
             process.wait()

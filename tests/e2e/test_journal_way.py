@@ -23,6 +23,7 @@ from node_image.protocol import announcement, create2
 from node_image.protocol.acts import Holder
 from node_image.protocol.lease import Lease
 from node_image.signer.client import SignerClient
+from tests.a_witness import Witness
 from tests.accounts import HOLDERS
 from tests.drop_on_disk import FAR, Drop, make_drop, softhsm_missing
 from tests.e2e.standing import Standing, docker, wait_for
@@ -60,7 +61,8 @@ def node(
 ) -> Iterator[Drop]:
     """A signer, a leaf and a courier as they run on a node; the owner is the lab's."""
     owner = (standing.home / "keys" / "owner.pem").read_bytes()
-    drop = make_drop(tmp_path_factory.mktemp("node") / "d", owner=owner, contract=contract)
+    hubs_own = Witness((standing.home / "keys" / "witness.pem").read_bytes())
+    drop = make_drop(tmp_path_factory.mktemp("node") / "d", owner=owner, contract=contract, witness=hubs_own)
     port = free_port()
     config = drop.folder / "nats.conf"
     text = leaf_config(hub.bus, (standing.home / "keys" / "bus.secret").read_text())

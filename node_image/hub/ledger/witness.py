@@ -18,7 +18,6 @@ from node_image.protocol.witness import Question, Statement
 from node_image.service import log
 
 SUBJECTS = "witness.*.*"
-NAME = "hub"
 
 
 async def answer_all(client: Client, engine: Engine, private_pem: bytes) -> None:
@@ -59,7 +58,7 @@ def statement(connection: Connection, drop: str, node: str, question: Question) 
         return witness.Refusal("quarantined", f"its journal is in quarantine: {row.fault}")
     return Statement(
         schema=1,
-        witness=NAME,
+        witness=witness.HUB,
         grant_id=question.grant_id,
         nonce=question.nonce,
         journal_seq=row.journal_seq or 0,

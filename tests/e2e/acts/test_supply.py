@@ -91,6 +91,7 @@ def _refused_journals(here: Here, grant: str, journal: Path, keys: list[Path]) -
 async def _sell(client: SignerClient, envelope: bytes, node: Any) -> list[dict[str, Any]]:
     """Five claims, one after the other: five batches."""
     await client.ask("lease", envelope=envelope)
+    await node.witness.vouch(client)
     sold = []
     for number in range(5):
         asked = node.claim(f"claim-{number}")

@@ -53,7 +53,9 @@ def http(drop: Drop) -> Iterator[TestClient]:
 
 async def give_lease(drop: Drop, key: str) -> None:
     """As the courier does it."""
-    await SignerClient(drop.socket).ask("lease", envelope=drop.lease(key, quota=4))
+    client = SignerClient(drop.socket)
+    await client.ask("lease", envelope=drop.lease(key, quota=4))
+    await drop.witness.vouch(client)
 
 
 def app(drop: Drop, metrics: ClaimMetrics | None = None, ledger: Ledger | None = None) -> Starlette:

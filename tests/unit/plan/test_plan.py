@@ -124,13 +124,14 @@ def test_a_site_gives_its_boxes_in_order(tmp_path: Path) -> None:
 
 def test_a_nodes_facts_are_a_document_the_node_can_read(plan: DropPlan) -> None:
     node = plan.nodes[3]
-    told = facts_document.parse(msgspec.json.encode(facts(plan, node, plan_lab(16), "PEM")))
+    told = facts_document.parse(msgspec.json.encode(facts(plan, node, plan_lab(16), "PEM", {"hub": "HUB"})))
     assert (told.node, told.geo, told.grant_id, told.contract) == (
         "mole-spare1",
         "mole",
         node.grant_id,
         plan.contract.address,
     )
+    assert told.witnesses == {"hub": "HUB"}
     assert [(tier.slot_base, tier.wallet_cap, tier.sku) for tier in told.tiers] == [
         (0, 2, None),
         (2, 1, "HL-SHIRT-M"),

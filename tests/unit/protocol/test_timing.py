@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node_image.protocol.timing import (
@@ -147,6 +147,7 @@ def test_readings_of_two_boots_are_not_put_together() -> None:
         Clock().take([told("hub", T), told("nts", T, Boot("b2", 5_000))])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 10**7), st.integers(-150, 150), st.integers(0, 2_000)), max_size=20))
 def test_honest_sources_and_an_honest_crystal_always_enclose_the_time(steps: list[tuple[int, int, int]]) -> None:
     """True time runs beside a count that is off by up to 150 ppm; every reading encloses the truth."""

@@ -55,6 +55,7 @@ async def tailed(drop: Drop) -> list[dict[str, Any]]:
 def lease(drop: Drop) -> None:
     """As the courier hands it over."""
     ask(drop, "lease", envelope=drop.lease(str(drop.ask("address")["key"])))
+    drop.vouch()
 
 
 def wait_until(drop: Drop, true: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

@@ -38,6 +38,7 @@ def client(drop: Drop) -> Iterator[SignerClient]:
     try:
         key = str(drop.ask("address")["key"])
         asyncio.run(ask(SignerClient(drop.socket), "lease", envelope=drop.lease(key)))
+        drop.vouch()
         yield SignerClient(drop.socket)
     finally:
         process.kill()
@@ -117,6 +118,7 @@ def test_after_a_kill_every_answered_claim_is_there_with_its_digest(drop: Drop) 
         process = drop.signer()
         try:
             key = str(drop.ask("address")["key"])
+            drop.vouch()
             told.append(asyncio.run(serve_all(None if run else drop.lease(key))))
         finally:
             process.kill()
@@ -156,6 +158,7 @@ def test_a_closed_grant_signs_nothing_not_even_after_a_restart(drop: Drop) -> No
             key = str(drop.ask("address")["key"])
             if not run:
                 asyncio.run(ask(SignerClient(drop.socket), "lease", envelope=drop.lease(key)))
+                drop.vouch()
                 first = asyncio.run(claim(SignerClient(drop.socket), drop.claim("one", OWN)))
             closed += [asyncio.run(ask(SignerClient(drop.socket), "close", envelope=drop.close())) for _ in range(2)]
             with pytest.raises(SignerRefused, match="closed out"):
@@ -189,6 +192,7 @@ def test_a_full_disk_stops_it_and_room_revives_it(drop: Drop) -> None:
     try:
         client = SignerClient(drop.socket)
         asyncio.run(ask(client, "lease", envelope=drop.lease(str(drop.ask("address")["key"]))))
+        drop.vouch()
         before, late = drop.claim("before"), drop.claim("late")
         first = asyncio.run(claim(SignerClient(drop.socket), before))
         wait_until(drop, lambda told: told["durable_seq"] == told["journal_seq"])
