@@ -36,15 +36,16 @@ class Witness:
     frames: int = 0
     head: bytes = NO_HEAD
     now_ms: Callable[[], int] = wall_ms
+    name: str = witness.HUB
 
     @property
     def public(self) -> dict[str, str]:
         """As drop.json names it."""
-        return {witness.HUB: dsse.public_pem(self.key).decode()}
+        return {self.name: dsse.public_pem(self.key).decode()}
 
     def answer(self, grant_id: str, nonce: bytes) -> bytes:
         """What it says to this question, now."""
-        told = Statement(1, witness.HUB, grant_id, _hex(nonce), self.frames, 0, _hex(self.head), self.now_ms())
+        told = Statement(1, self.name, grant_id, _hex(nonce), self.frames, 0, _hex(self.head), self.now_ms())
         return witness.sign(told, self.key)
 
     async def vouch(self, client: SignerClient) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from node_image.mint.asking import Asking
 from node_image.mint.claims import BadClaim, Problem, problem, read_claim
 from node_image.mint.metrics import ClaimMetrics
 from node_image.mint.receipts import Ledger, Receipts
+from node_image.mint.reserves import with_picture
 from node_image.protocol import receipt
 from node_image.protocol.facts import DropFacts
 from node_image.protocol.manifest import Manifest
@@ -44,6 +45,7 @@ ASSET_HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 NOT_FOUND = Problem(HTTPStatus.NOT_FOUND, "not_found", "there is no such thing here", "see GET /v1/drop")
+RETRY_RESERVED = {"Retry-After": "10"}
 AWAY = problem("not_ready", "the signer does not answer")
 
 
@@ -74,6 +76,9 @@ class Mint:
             return self._refuse(problem(refusal.code, str(refusal), refusal.retry_after_s), began)
         except SignerAway:
             return self._refuse(AWAY, began)
+        if "reserve" in told:
+            self.metrics.answered("reserve", time.perf_counter() - began)
+            return _json(with_picture(told["reserve"]), HTTPStatus.ACCEPTED, RETRY_RESERVED)
         self.metrics.answered("voucher", time.perf_counter() - began)
         return _json(told["voucher"], HTTPStatus.CREATED if told["new"] else HTTPStatus.OK)
 
@@ -233,8 +238,8 @@ class NameNode:
         await self._app(scope, receive, named)
 
 
-def _json(found: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    return Response(msgspec.json.encode(found), status, media_type="application/json")
+def _json(found: object, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(found), status, headers, "application/json")
 
 
 def _problem(answer: Problem) -> Response:

@@ -18,20 +18,22 @@ from node_image.protocol.acts import close_out_hash
 from node_image.protocol.eip712 import Batch, digest
 from node_image.protocol.errors import JournalDamaged, NotVerified, ProtocolError
 from node_image.protocol.facts import DropFacts
-from node_image.protocol.frames import Kind, Told
+from node_image.protocol.frames import Kind
 from node_image.protocol.hexes import unhex
 from node_image.protocol.lease import LeaseDocument
-from node_image.protocol.rules import Claim, Result, Standing
+from node_image.protocol.reserve import ReserveVoucher
+from node_image.protocol.rules import Claim, Decision, Result, Standing
 from node_image.protocol.signature import address_of
 from node_image.protocol.timing import Boot
 from node_image.protocol.voucher import Tree, Voucher
 from node_image.service import log
 from node_image.signer.index import FramePlaces, compact_state
-from node_image.signer.intake import Intake, Refused, Waiting
+from node_image.signer.intake import Intake, Refused, Tell, Told, Waiting
 from node_image.signer.journal_file import DiskFault, JournalFile
 from node_image.signer.keystores import HsmFault, Key, QuotaSpent, Report
 from node_image.signer.outlook import Answer, Outlook, machine_count
 from node_image.signer.recent import Recent
+from node_image.signer.reserves import AT_ONCE, Reserves
 
 __all__ = ["Refused", "Signer"]
 
@@ -39,19 +41,24 @@ MAX_BATCH = 1024  # a proof has ten hashes at most; a batch is only as large as 
 KEPT = 4 * MAX_BATCH  # claims whose vouchers are at hand
 LAZY_SYNC_S = 0.05
 REVIVE_S = 1.0
+WORTH_CHECKING = frozenset({Result.SIGN, Result.RESERVE})
+RESERVED = frozenset({Result.RESERVE, Result.RESERVED})
 
 
 class Signer:
     """One grant: its key, its journal, its rules. All state changes happen under one lock."""
 
-    def __init__(self, facts: DropFacts, key: Key, file: JournalFile, now: Callable[[], Boot] | None = None) -> None:
-        """`now` is the machine's own count, by which all time is measured."""
+    def __init__(
+        self, facts: DropFacts, key: Key, enrolment: Key, file: JournalFile, now: Callable[[], Boot] | None = None
+    ) -> None:
+        """`key` signs the grant's batches, `enrolment` reserve vouchers; all time is measured by `now`."""
         self.facts, self._key, self._file = facts, key, file
         self.stopped = ""
         self.grew = asyncio.Condition()
         self._separator = facts.domain().separator
         self._worker = ThreadPoolExecutor(1, "hsm")
         self._changing = asyncio.Lock()
+        self.reserves = Reserves(facts, enrolment)
         self._outlook = Outlook(facts, now or machine_count())
         self._intake = Intake(facts, self._separator, self._worth_recovering)
         self._load()
@@ -88,7 +95,7 @@ class Signer:
 
     def _worth_recovering(self, claim: Claim) -> bool:
         try:
-            return rules.preview(self.state, self.facts, claim, self._stood).result is Result.SIGN
+            return rules.preview(self.state, self.facts, claim, self._stood).result in WORTH_CHECKING
         except (DiskFault, ProtocolError):
             return False  # the decision meets the same fault, and says so
 
@@ -159,7 +166,7 @@ class Signer:
         """How the key's keystore does."""
         return self._key.report()
 
-    def submit(self, claim: Claim, tell: Callable[[Voucher | Refused, bool], None]) -> None:
+    def submit(self, claim: Claim, tell: Tell) -> None:
         """Take a claim; `tell` gets its voucher and whether it is new, or the reason of a no."""
         waiting = Waiting(claim, tell)
         if self.stopped:
@@ -170,11 +177,11 @@ class Signer:
         except Refused as full:
             waiting.answer(full)
 
-    async def claim(self, claim: Claim) -> tuple[Voucher, bool]:
+    async def claim(self, claim: Claim) -> tuple[Voucher | ReserveVoucher, bool]:
         """The voucher for a claim and whether it is new; Refused with the reason."""
-        told: asyncio.Future[tuple[Voucher, bool]] = asyncio.get_running_loop().create_future()
+        told: asyncio.Future[tuple[Voucher | ReserveVoucher, bool]] = asyncio.get_running_loop().create_future()
 
-        def tell(answer: Voucher | Refused, new: bool) -> None:
+        def tell(answer: Told, new: bool) -> None:
             if told.cancelled():
                 return
             if isinstance(answer, Refused):
@@ -303,15 +310,31 @@ class Signer:
         await self._finish()
         standing, spent = self.standing(), self._spent_quota()
         decided = [(waiting, self._decide(waiting, standing, spent)) for waiting in group]
-        chosen = [waiting for waiting, result in decided if result is Result.SIGN]
+        chosen = [waiting for waiting, decision in decided if decision.result is Result.SIGN]
         if chosen:
             number, tree = self.state.next_batch, await self._commit(standing.time.lo)
             made = self._recent.of(number, tree)
             for index, waiting in enumerate(chosen):
                 waiting.answer(made.of(index), new=True)
-        for waiting, result in decided:
-            if result is Result.KNOWN:
+        for waiting, decision in decided:
+            if decision.result is Result.KNOWN:
                 waiting.answer(self._known(waiting.claim.claim_id))
+        await self._reserve([one for one in decided if one[1].result in RESERVED])
+
+    async def _reserve(self, decided: list[tuple[Waiting, Decision]]) -> None:
+        """Reserve vouchers, once their frames are durable; those there is no time or quota for are asked for again."""
+        if any(decision.result is Result.RESERVE for _, decision in decided):
+            await self._sync()
+        for waiting, decision in decided[:AT_ONCE]:
+            held, make = self.state.reserved[waiting.claim.claim_id], self.reserves.make
+            try:
+                made = await asyncio.get_running_loop().run_in_executor(self._worker, make, held, decision.reason)
+            except QuotaSpent as spent:
+                waiting.answer(Refused(Result.QUOTA.value, str(spent), spent.retry_after_s))
+            else:
+                waiting.answer(made, new=decision.result is Result.RESERVE)
+        for waiting, decision in decided[AT_ONCE:]:
+            waiting.answer(Refused(Result.NOT_READY.value, decision.reason))
 
     def _known(self, claim_id: str) -> Voucher | Refused:
         record = self.state.claims[claim_id]
@@ -327,21 +350,22 @@ class Signer:
             return spent
         return None
 
-    def _decide(self, waiting: Waiting, standing: Standing, spent: QuotaSpent | None) -> Result:
+    def _decide(self, waiting: Waiting, standing: Standing, spent: QuotaSpent | None) -> Decision:
         """Decide one claim and journal it at once, so that the next of the group is decided on what it left."""
         claim = waiting.claim
         decision = rules.decide(self.state, self.facts, self._separator, claim, standing, waiting.wrong)
-        if decision.result is Result.SIGN and spent:
+        if decision.result in (Result.SIGN, Result.RESERVE) and spent:
             waiting.answer(Refused(Result.QUOTA.value, str(spent), spent.retry_after_s))
-            return Result.QUOTA
+            return Decision(Result.QUOTA)
         if decision.result is Result.SIGN and decision.seq is not None:
             told = frames.Claim(claim.claim_id, claim.tier, decision.seq, claim.to, claim.slot, claim.signature)
             self._append(Kind.CLAIM, told)
-        elif decision.result is Result.RESERVE or decision.result is Result.RESERVED:
-            waiting.answer(Refused(Result.NOT_READY.value, decision.reason))
-        elif decision.result is not Result.KNOWN:
+        elif decision.result is Result.RESERVE:
+            held = (claim.claim_id, claim.tier, decision.seq, claim.to, claim.slot, claim.signature)
+            self._append(Kind.RESERVE, frames.Reserve(*held, at=standing.time.lo, sure=decision.sure))
+        elif decision.result not in (Result.KNOWN, Result.RESERVED):
             waiting.answer(Refused(decision.result.value, decision.reason))
-        return decision.result
+        return decision
 
     async def _commit(self, now: int) -> Tree:
         """Header and sync, then the signature, for the claims that wait for their batch."""
@@ -358,7 +382,7 @@ class Signer:
         self._append(Kind.SIGNATURE, frames.Signed(header.batch_seq, signature))
         self._file.flush()
 
-    def _append(self, kind: Kind, told: Told) -> None:
+    def _append(self, kind: Kind, told: frames.Told) -> None:
         frame = journal.follow(kind, self.state.journal_seq, told, self.state.head)
         self._file.append(frame.raw)
         self._places.note(frame.seq, self.state.length)

@@ -13,6 +13,7 @@ from itertools import batched
 
 from node_image.protocol import rules
 from node_image.protocol.facts import DropFacts
+from node_image.protocol.reserve import ReserveVoucher
 from node_image.protocol.rules import Claim
 from node_image.protocol.voucher import Voucher
 from node_image.signer.recovery import Helper
@@ -30,17 +31,21 @@ class Refused(Exception):
         self.code, self.retry_after_s = code, retry_after_s
 
 
+type Told = Voucher | ReserveVoucher | Refused
+type Tell = Callable[[Told, bool], None]
+
+
 class Waiting:
     """One claim and who is to be told; `wrong` as `rules.not_the_wallets` says it, None before it was asked."""
 
     __slots__ = ("_tell", "claim", "wrong")
 
-    def __init__(self, claim: Claim, tell: Callable[[Voucher | Refused, bool], None]) -> None:
+    def __init__(self, claim: Claim, tell: Tell) -> None:
         self.claim = claim
         self.wrong: str | None = None
-        self._tell: Callable[[Voucher | Refused, bool], None] | None = tell
+        self._tell: Tell | None = tell
 
-    def answer(self, told: Voucher | Refused, *, new: bool = False) -> None:
+    def answer(self, told: Told, *, new: bool = False) -> None:
         """Tell it, once."""
         if self._tell is not None:
             self._tell(told, new)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from node_image.protocol.facts import DropFacts
 from node_image.service import log
+from node_image.signer import reserves
 from node_image.signer.core import Signer
 from node_image.signer.journal_file import JournalFile
 from node_image.signer.keystores import Key
 from node_image.signer.server import SocketServer
-from node_image.signer.warming import Warming, warm_key
+from node_image.signer.warming import Warming, warm_keys
 
 GC_EVERY = 50_000  # objects: a batch makes thousands, none of them in a circle
 
@@ -21,12 +22,12 @@ GC_EVERY = 50_000  # objects: a batch makes thousands, none of them in a circle
 async def serve_grant(facts: DropFacts, key_of: Callable[[str], Key], journals: Path, socket: Path) -> None:
     """Until cancelled. Faults of journal or grant end it; an HSM that is out is waited for, and the socket says so."""
     label = f"{facts.drop}/{facts.node}/{facts.epoch}"
-    key = await _warm(facts, lambda: key_of(label), socket)
+    key, enrolment = await _warm(facts, lambda: (key_of(label), key_of(reserves.label(facts.node))), socket)
     file = JournalFile(journals / (label.replace("/", ".") + ".journal"))
     try:
         if file.torn:
             log("cut off an append that never finished; nothing in it was signed", level="warning", bytes=file.torn)
-        signer = Signer(facts, key, file)
+        signer = Signer(facts, key, enrolment, file)
         await signer.open()
         gc.collect()
         gc.freeze()  # what is there now stays: no collection walks it again
@@ -50,11 +51,11 @@ async def _serve(signer: Signer, socket: Path) -> None:
         server.close()
 
 
-async def _warm(facts: DropFacts, open_key: Callable[[], Key], socket: Path) -> Key:
-    """The key, once its HSM has signed with it; until then the socket says why there is none."""
+async def _warm(facts: DropFacts, open_keys: Callable[[], tuple[Key, Key]], socket: Path) -> tuple[Key, Key]:
+    """The keys, once their HSM has signed with them; until then the socket says why there are none."""
     warming = Warming(facts.grant_id)
     await warming.serve(socket)
     try:
-        return await warm_key(open_key, warming)
+        return await warm_keys(open_keys, warming)
     finally:
         warming.close()

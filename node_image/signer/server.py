@@ -15,10 +15,12 @@ import msgspec
 
 from node_image.protocol import closeout, lease
 from node_image.protocol.errors import ProtocolError
+from node_image.protocol.reserve import ReserveVoucher
 from node_image.protocol.rules import Claim
 from node_image.protocol.voucher import Voucher
 from node_image.signer.core import Refused, Signer
 from node_image.signer.framing import Unframed, framed, messages
+from node_image.signer.intake import Told
 from node_image.signer.status import status
 
 MAX_FRAMES = 256
@@ -42,6 +44,13 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
     """What `claim` answers."""
 
     voucher: Voucher
+    new: bool
+
+
+class Reserved(msgspec.Struct, frozen=True, gc=False):
+    """What `claim` answers where the claim can't be signed now."""
+
+    reserve: ReserveVoucher
     new: bool
 
 
@@ -185,9 +194,11 @@ class Line(asyncio.Protocol):
             return
         self._server.signer.submit(claim, partial(self._told, ask.id))
 
-    def _told(self, number: int, told: Voucher | Refused, new: bool) -> None:
+    def _told(self, number: int, told: Told, new: bool) -> None:
         if isinstance(told, Refused):
             self._say(refused(number, told))
+        elif isinstance(told, ReserveVoucher):
+            self._say(Good(number, Reserved(told, new)))
         else:
             self._say(Good(number, Answered(told, new)))
 

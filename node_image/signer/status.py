@@ -28,6 +28,7 @@ def status(signer: Signer) -> dict[str, Any]:
         "reason": reason,
         "fresh": standing.fresh,
         "time": _time(signer, standing),
+        "enrolment": "0x" + signer.reserves.address.hex(),
         "keystore": asdict(signer.keystore()),
     }
 

@@ -62,12 +62,12 @@ class Warming:
         writer.close()
 
 
-async def warm_key(open_key: Callable[[], Key], warming: Warming) -> Key:
-    """Sessions, key, one signature that means nothing; again until it works. Misfit ends it: no waiting mends that."""
+async def warm_keys(open_keys: Callable[[], tuple[Key, Key]], warming: Warming) -> tuple[Key, Key]:
+    """Sessions, keys, one signature that means nothing; again until it works. Misfit ends it: no waiting mends that."""
     pause = FIRST_PAUSE_S
     while True:
         try:
-            return await asyncio.to_thread(_warmed, open_key)
+            return await asyncio.to_thread(_warmed, open_keys)
         except HsmFault as fault:
             warming.code, warming.reason = "stopped", f"the keystore is not warm: {fault}"
             log("keystore is not warm", level="warning", reason=str(fault))
@@ -75,7 +75,7 @@ async def warm_key(open_key: Callable[[], Key], warming: Warming) -> Key:
         pause = min(LONGEST_PAUSE_S, pause * 2)
 
 
-def _warmed(open_key: Callable[[], Key]) -> Key:
-    key = open_key()
-    key.warm()
-    return key
+def _warmed(open_keys: Callable[[], tuple[Key, Key]]) -> tuple[Key, Key]:
+    lease, enrolment = open_keys()
+    lease.warm()  # of both: they are one HSM's, and each signature is taken from its quota
+    return lease, enrolment

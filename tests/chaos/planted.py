@@ -226,8 +226,8 @@ def watch(path: Path) -> None:
     """Every signer of this process."""
     make = core.Signer.__init__
 
-    def watched(self: core.Signer, facts: DropFacts, key: Key, file: JournalFile) -> None:
-        make(self, facts, Watched(key, path), file)
+    def watched(self: core.Signer, facts: DropFacts, key: Key, enrolment: Key, file: JournalFile) -> None:
+        make(self, facts, Watched(key, path), enrolment, file)
 
     plant(core.Signer, "__init__", watched)
 

@@ -42,7 +42,11 @@ async function claim(tier, button) {
   const answer = await send(body);
   if (answer.voucher) {
     localStorage.setItem(placeOf(tier) + slot + ".voucher", JSON.stringify(answer.voucher));
+    localStorage.removeItem(placeOf(tier) + slot + ".reserve");
     say("");
+  } else if (answer.reserved) {
+    localStorage.setItem(placeOf(tier) + slot + ".reserve", JSON.stringify(answer.reserved));
+    say("This place can't sign just now. Your claim is kept: see below.");
   } else {
     say(answer.message);
   }
@@ -53,6 +57,7 @@ async function send(body) {
   for (let attempt = 0; attempt < TRIES; attempt++) {
     try {
       const answer = await fetch("/v1/claims", { method: "POST", body, headers: { "Content-Type": "application/json" } });
+      if (answer.status === 202) return { reserved: await answer.json() };
       if (answer.ok) return { voucher: await answer.json() };
       if (answer.status < 500 && answer.status !== 429) {
         const told = (await answer.json()).error;
@@ -87,6 +92,23 @@ function showTicket(tier, text) {
   card.querySelector("button").addEventListener("click", () => saveReceipt(voucher));
   return card;
 }
+
+// A claim that could not be signed yet: asked again it becomes a ticket.
+function showReserve(tier, text) {
+  const { reserve, qr } = JSON.parse(text);
+  const card = $("reserve").content.cloneNode(true);
+  card.querySelector(".number").textContent = `${tier.title} · reserved`;
+  card.querySelector(".facts").textContent = `${reserve.node}: ${reserve.reason}`;
+  card.querySelector(".holds").textContent = reserve.seq === null
+    ? "It holds your place in the line. It does not hold a token yet: this place can't tell which are still its own."
+    : "It holds a token for you.";
+  card.querySelector(".qr").append(document.importNode(new DOMParser().parseFromString(qr, "image/svg+xml").documentElement, true));
+  const button = card.querySelector("button");
+  button.addEventListener("click", () => claim(tier, button));
+  return card;
+}
+
+const reservesOf = (tier) => Array.from({ length: tier.wallet_cap }, (_, slot) => localStorage.getItem(placeOf(tier) + slot + ".reserve"));
 
 // The receipt as the place has it now: its anchor comes later than the voucher.
 async function receiptOf(voucher) {
@@ -128,7 +150,8 @@ async function show() {
   $("window").textContent = `Open until ${new Date(drop.closes_at * 1000).toLocaleString()}`;
   $("address").textContent = wallet.address;
   $("tiers").replaceChildren(...drop.tiers.map(showTier));
-  $("tickets").replaceChildren(...drop.tiers.flatMap((tier) => ticketsOf(tier).filter(Boolean).map((text) => showTicket(tier, text))));
+  const cards = (texts, make) => drop.tiers.flatMap((tier) => texts(tier).filter(Boolean).map((text) => make(tier, text)));
+  $("tickets").replaceChildren(...cards(reservesOf, showReserve), ...cards(ticketsOf, showTicket));
 }
 
 $("save").addEventListener("click", () => {

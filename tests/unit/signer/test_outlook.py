@@ -4,139 +4,28 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from node_image.protocol import closeout, dsse, journal, lease
-from node_image.protocol import witness as statement
+from node_image.protocol import closeout, journal, lease
 from node_image.protocol.facts import DropFacts
 from node_image.protocol.freshness import Freshness
 from node_image.protocol.journal import Kind
-from node_image.protocol.lease import Lease
-from node_image.protocol.rules import Claim
-from node_image.protocol.timing import JUMP_MS, Boot
-from node_image.protocol.voucher import Voucher
-from node_image.protocol.witness import Statement
+from node_image.protocol.timing import JUMP_MS
 from node_image.signer.core import Refused, Signer
-from node_image.signer.intake import Waiting
-from node_image.signer.journal_file import JournalFile
-from node_image.signer.keystores import open_keystore
-from node_image.signer.outlook import ANSWER_MS, FLOOR_STEP_MS, MAX_OPEN, WAIT_MS, machine_count
+from node_image.signer.outlook import ANSWER_MS, FLOOR_STEP_MS, MAX_OPEN, machine_count
 from node_image.signer.status import status
 from tests.a_witness import Witness
-from tests.unit.protocol.world import FACTS, NOW, claim
-
-OWNER = dsse.new_private_pem()
-KEY, PEER_KEY = dsse.new_private_pem(), dsse.new_private_pem()
-PEER = {"peer": dsse.public_pem(PEER_KEY).decode()}
-LEASES = (Lease(0, 1, 4, NOW - 100, NOW + 5000), Lease(1, 41, 2, NOW - 100, NOW + 5000))
-
-
-@dataclass
-class Box:
-    """A machine: the true time, its count since it booted, its disk. What a witness is told of is the truth."""
-
-    folder: Path
-    now_ms: int = NOW * 1000
-    boot: str = "b1"
-    booted_ms: int = NOW * 1000 - 50_000
-    witness: Witness = field(init=False)
-    facts: DropFacts = field(init=False)
-    files: list[JournalFile] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.witness = Witness(KEY, now_ms=lambda: self.now_ms)
-        public = dsse.public_pem(OWNER).decode()
-        self.facts = msgspec.structs.replace(FACTS, owner_public_key=public, witnesses=self.witness.public)
-
-    @property
-    def path(self) -> Path:
-        """The journal."""
-        return self.folder / "one.journal"
-
-    @property
-    def kinds(self) -> list[Kind]:
-        """What stands in it."""
-        return [frame.kind for frame in journal.scan(self.path.read_bytes()).frames]
-
-    def count(self) -> Boot:
-        """CLOCK_BOOTTIME."""
-        return Boot(self.boot, self.now_ms - self.booted_ms)
-
-    def reboot(self) -> None:
-        """Another boot, another count."""
-        self.boot, self.booted_ms = self.boot + "'", self.now_ms
-
-    async def open(self, path: Path | None = None) -> Signer:
-        """A signer process on this disk."""
-        key = open_keystore(f"file:?folder={self.folder}/keys").key("one")
-        self.files.append(JournalFile(path or self.path))
-        signer = Signer(self.facts, key, self.files[-1], self.count)
-        await signer.open()
-        return signer
-
-    async def start(self, path: Path | None = None) -> Signer:
-        """The same, with its leases."""
-        signer = await self.open(path)
-        grant = (self.facts.drop, self.facts.node, 1, self.facts.grant_id, "0x" + signer.address.hex())
-        await signer.take_lease(lease.LeaseDocument(1, *grant, LEASES), b"{}")
-        return signer
-
-    async def vouch(self, signer: Signer, witness: Witness | None = None, *, way_ms: int = 40) -> None:
-        """Asked, answered half way, heard."""
-        nonce = signer.question()
-        self.now_ms += way_ms // 2
-        answer = (witness or self.witness).answer(self.facts.grant_id, nonce)
-        self.now_ms += way_ms - way_ms // 2
-        await signer.hear(answer)
-
-    def saw(self, signer: Signer) -> Witness:
-        """A witness that was shipped the journal as it is now."""
-        return replace(self.witness, frames=signer.state.journal_seq, head=signer.state.head)
-
-
-@pytest.fixture
-def box(tmp_path: Path) -> Iterator[Box]:
-    """A machine in the midst of the window."""
-    made = Box(tmp_path)
-    yield made
-    for file in made.files:
-        file.close()
-
-
-async def said(signer: Signer, asked: Claim) -> Voucher | Refused:
-    """What a claim is told; one group, as `run` takes it."""
-    told: list[Voucher | Refused] = []
-    await signer._answer([Waiting(asked, lambda answer, _new: told.append(answer))])
-    assert len(told) == 1
-    return told[0]
-
-
-async def sold(signer: Signer, name: str, buyer: int = 0) -> Voucher:
-    """A voucher."""
-    found = await said(signer, claim(name, buyer))
-    assert isinstance(found, Voucher), found
-    return found
-
-
-async def refused(signer: Signer, name: str = "late", buyer: int = 9) -> tuple[str, str]:
-    """Code and reason of a no, after which nothing was written or signed."""
-    before = signer.state.journal_seq
-    found = await said(signer, claim(name, buyer))
-    assert isinstance(found, Refused), found
-    assert signer.state.journal_seq == before
-    return found.code, str(found)
+from tests.unit.protocol.world import FACTS, NOW
+from tests.unit.signer.box import Box, refused, sold
 
 
 async def test_with_no_witness_nothing_is_signed_and_it_says_why(box: Box) -> None:
     signer = await box.start()
     assert await refused(signer) == ("not_ready", "no witness has said yet that this journal is the newest")
-    box.now_ms += WAIT_MS
-    assert (await refused(signer))[0] == "not_ready"
     told = status(signer)
     assert (told["ready"], told["fresh"], told["reason"]) == (False, False, signer.standing().verdict.reason)
     assert told["time"] == {"lo": 0, "hi": None, "source": "", "refused": ""}
@@ -327,14 +216,11 @@ async def test_a_machine_that_rebooted_signs_nothing_before_a_source_is_heard(bo
     saw = box.saw(signer)
     box.now_ms += 60_000
     box.reboot()
-    box.facts = msgspec.structs.replace(box.facts, witnesses=box.facts.witnesses | PEER)
+    peer = box.witness_that_tells_no_time()
+    box.facts = msgspec.structs.replace(box.facts, witnesses=box.facts.witnesses | peer.public)
     again = await box.start()
-    nonce = again.question()
-    told = Statement(1, "peer", box.facts.grant_id, "0x" + nonce.hex(), 0, 0, "0x" + bytes(32).hex(), box.now_ms)
-    await again.hear(statement.sign(told, PEER_KEY))  # it vouches for the journal, and is no source of time
+    await box.vouch(again, peer)
     assert await refused(again) == ("not_ready", "no source has told the time since this machine started")
-    box.now_ms += WAIT_MS
-    assert (await refused(again))[0] == "not_ready"
     await box.vouch(again, saw)
     assert (await sold(again, "a")).batch.issued_at == box.now_ms // 1000
 
