@@ -7,14 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
 from coincurve import PrivateKey
 
 from node_image.protocol import closeout, dsse, eip712, lease, manifest
-from node_image.protocol.facts import DropFacts, TierFacts
+from node_image.protocol.facts import DropFacts, EpochFacts, TierFacts
 from node_image.protocol.rules import Claim
 from node_image.protocol.signature import address_of
 from node_image.signer.client import SignerClient
@@ -53,15 +53,27 @@ class Drop:
         """A signer process, with `more` in its environment; `address` waits for it."""
         return subprocess.Popen([sys.executable, "-m", "node_image.signer"], env=self.environment() | more)
 
-    def ask(self, what: str) -> dict[str, object]:
+    def ask(self, *what: str, stdin: bytes = b"") -> dict[str, object]:
         """The signer's own command line."""
-        command = [sys.executable, "-m", "node_image.signer", what]
-        printed = subprocess.run(command, env=self.environment(), capture_output=True, check=True, timeout=60).stdout
+        command = [sys.executable, "-m", "node_image.signer", *what]
+        env = self.environment()
+        printed = subprocess.run(command, env=env, input=stdin, capture_output=True, check=True, timeout=60).stdout
         return dict(msgspec.json.decode(printed))
 
     def vouch(self) -> None:
         """Its witness does, once the signer is there: without it a signer signs nothing."""
         asyncio.run(self.witness.vouch_soon(SignerClient(self.socket)))
+
+    def rotated(self, epoch: int) -> Drop:
+        """The same node told of one epoch more."""
+        grant_id = "0x" + eip712.grant_id(self.facts.drop, self.facts.node, epoch).hex()
+        facts = msgspec.structs.replace(self.facts, later=(*self.facts.later, EpochFacts(epoch, grant_id)))
+        (self.folder / "drop" / "drop.json").write_bytes(msgspec.json.encode(facts))
+        return replace(self, facts=facts)
+
+    def at(self, epoch: int) -> Drop:
+        """The same node as the signer of one epoch sees it."""
+        return replace(self, facts=next(one for one in self.facts.each() if one.epoch == epoch))
 
     def lease(self, key: str, quota: int = 1000, start: int = 100) -> bytes:
         """The owner's envelope for this node's grant."""

@@ -29,7 +29,7 @@ def announce_grant(bus: str, grant: GrantAnnouncement) -> None:
     owner = keys.owner_pem()
     announce(bus, f"drop.{grant.drop}.grant.{grant.node}", announcement.sign(grant, owner))
     held = lease.LeaseDocument(1, grant.drop, grant.node, grant.epoch, grant.grant_id, grant.key, grant.leases)
-    announce(bus, f"lease.{grant.drop}.{grant.node}", lease.sign(held, owner))
+    announce(bus, lease.subject(grant.drop, grant.node, grant.epoch), lease.sign(held, owner))
 
 
 async def _publish(bus: str, subject: str, envelope: bytes) -> None:

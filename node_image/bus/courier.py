@@ -20,9 +20,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from node_image.bus.asking import Witnesses
 from node_image.bus.config import DOMAIN
+from node_image.protocol import lease
 from node_image.protocol.facts import DropFacts, parse
 from node_image.service import log
-from node_image.signer.client import SignerAway, SignerClient, SignerRefused, tail
+from node_image.signer.client import SignerAway, SignerClient, SignerRefused, socket_of, tail
 
 ACK_S = 5.0
 LEASE_POLL_S = 10.0
@@ -79,7 +80,7 @@ class Courier:
 
     async def _fetch_leases(self) -> None:
         """The newest lease now and whenever one is told; asked again at times, for one told while we were cut off."""
-        subject = f"lease.{self._facts.drop}.{self._facts.node}"
+        subject = lease.subject(self._facts.drop, self._facts.node, self._facts.epoch)
         told = await self._client.subscribe(subject)
         stream = self._client.jetstream(timeout=ACK_S, domain=DOMAIN)
         try:
@@ -125,7 +126,8 @@ async def _serve(settings: Settings) -> None:
         settings.bus_url, max_reconnect_attempts=-1, reconnect_time_wait=1, allow_reconnect=True, error_cb=_quiet
     )
     log("courier serves", drop=facts.drop, node=facts.node)
-    await Courier(facts, settings.socket, client).run()
+    grants = ((one, socket_of(settings.socket, one.epoch)) for one in facts.each())
+    await asyncio.gather(*(Courier(one, socket, client).run() for one, socket in grants))
 
 
 async def _quiet(fault: Exception) -> None:

@@ -11,13 +11,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from node_image.mint.app import Mint, make_app
 from node_image.mint.asking import Asking
 from node_image.mint.cloud import CloudSigner, TlsSignerClient, client_context
+from node_image.mint.epochs import epochs
 from node_image.mint.metrics import ClaimMetrics
 from node_image.mint.receipts import Ledger
 from node_image.protocol import manifest
 from node_image.protocol.errors import ProtocolError
-from node_image.protocol.facts import parse
+from node_image.protocol.facts import DropFacts, parse
 from node_image.service import log
-from node_image.signer.client import SignerClient
+from node_image.signer.client import SignerClient, socket_of
 
 
 class Settings(BaseSettings):
@@ -33,9 +34,9 @@ class Settings(BaseSettings):
     tls_file: Path = Path("/etc/edgedrop/cloud/node.pem")  # own key and certificate
     authority_file: Path = Path("/etc/edgedrop/cloud/authority.pem")
 
-    def asking(self) -> Asking:
-        """The node's own signer, and the hub's behind it where there is one."""
-        own = SignerClient(self.socket)
+    def asking(self, facts: DropFacts) -> Asking:
+        """The node's own signer of each epoch, and the hub's behind it where there is one."""
+        own = epochs({one.epoch: SignerClient(socket_of(self.socket, one.epoch)) for one in facts.each()})
         if not self.cloud_signer:
             return Asking(own)
         host, _, port = self.cloud_signer.rpartition(":")
@@ -50,7 +51,7 @@ def main() -> int:
         facts = parse((settings.drop_dir / "drop.json").read_bytes())
         envelope, assets = manifest.read_content(settings.drop_dir / "content.zip")
         found = manifest.verify(envelope, facts.owner_public_key.encode(), assets)
-        asking = settings.asking()
+        asking = settings.asking(facts)
     except (ProtocolError, OSError, ValueError) as fault:
         log("mint does not start", level="error", reason=str(fault))
         return 1

@@ -73,7 +73,7 @@ class Mint:
         except BadClaim as fault:
             return self._refuse(problem("bad_claim", str(fault)), began)
         except SignerRefused as refusal:
-            return self._refuse(problem(refusal.code, str(refusal), refusal.retry_after_s), began)
+            return self._refuse(self._no(refusal), began)
         except SignerAway:
             return self._refuse(AWAY, began)
         if "reserve" in told:
@@ -191,6 +191,12 @@ class Mint:
             return await self.signer.ask("status")
         except SignerAway as fault:
             return {"ready": False, "reason": str(fault)}
+
+    def _no(self, refusal: SignerRefused) -> Problem:
+        """A grant that ended within the drop's window is this node's affair: a front sends the claim to another."""
+        if refusal.code == "closed" and time.time() < self.facts.closes_at:
+            return problem("closed_out", str(refusal))
+        return problem(refusal.code, str(refusal), refusal.retry_after_s)
 
     def _refuse(self, answer: Problem, began: float) -> Response:
         self.metrics.answered(answer.code, time.perf_counter() - began)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from node_image.mint.cloud import CloudSigner
-from node_image.signer.client import SignerAway, SignerClient, SignerRefused
+from node_image.mint.epochs import Asks
+from node_image.signer.client import SignerAway, SignerRefused
 
 HSM_IS_OUT = frozenset({"stopped", "quota"})
 # What the hub says of a claim, and not of its own state, is the buyer's answer too.
@@ -21,7 +22,7 @@ OF_THE_CLAIM = frozenset({"bad_claim", "conflict", "wallet_cap", "not_open", "cl
 class Asking:
     """`cloud` is None where this node has none."""
 
-    own: SignerClient
+    own: Asks
     cloud: CloudSigner | None = None
 
     async def ask(self, op: str, **fields: object) -> dict[str, Any]:

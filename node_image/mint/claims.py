@@ -48,6 +48,7 @@ _ANSWERS: dict[str, tuple[HTTPStatus, str, int | None]] = {
     "conflict": (HTTPStatus.CONFLICT, "use a new claim_id for another claim", None),
     "sold_out": (HTTPStatus.GONE, "another geography may have some left", None),
     "closed": (HTTPStatus.GONE, "the drop is over", None),
+    "closed_out": (HTTPStatus.SERVICE_UNAVAILABLE, "send the same claim again: another node answers it", 1),
     "not_open": (HTTPStatus.TOO_EARLY, "come back when the window opens", 5),
     "not_ready": (HTTPStatus.SERVICE_UNAVAILABLE, "send the same claim again", 1),
     "quota": (HTTPStatus.SERVICE_UNAVAILABLE, "send the same claim again: another node answers it", 1),

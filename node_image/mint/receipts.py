@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 import http.client
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
+from node_image.mint.epochs import Asks, of_grant
 from node_image.protocol import receipt
 from node_image.protocol.facts import DropFacts
 from node_image.protocol.manifest import Manifest, Membership, memberships
 from node_image.protocol.receipt import Anchor, LeaseBody, Receipt
 from node_image.protocol.voucher import Voucher
-from node_image.signer.client import SignerAway, SignerClient
+from node_image.signer.client import SignerAway
 
 ANSWER_S = 0.3  # a front gives a node 0.8 s in all, and the buyer's receipt is there without the hub
 QUIET_S = 5.0  # after a failure nobody waits for the hub again so soon
@@ -105,26 +107,27 @@ class Receipts:
     """A node's receipts: from its signer, its content, and the hub where it is there."""
 
     facts: DropFacts
-    signer: SignerClient
+    signer: Asks
     ledger: Ledger
     proofs: dict[int, Membership]
 
     @classmethod
-    def of(cls, facts: DropFacts, manifest: Manifest, signer: SignerClient, ledger: Ledger) -> Receipts:
+    def of(cls, facts: DropFacts, manifest: Manifest, signer: Asks, ledger: Ledger) -> Receipts:
         """The proofs of all tokens are made once."""
         return cls(facts, signer, ledger, memberships(manifest))
 
     async def find(self, claim_id: str) -> Receipt:
         """The receipt of a claim; SignerRefused or SignerAway."""
         voucher = msgspec.convert(await self.signer.ask("find", claim_id=claim_id), Voucher)
-        lease = _lease(await self.signer.ask("status"), voucher.voucher.tier)
+        lease = _lease(of_grant(await self.signer.ask("status"), voucher.batch.grant_id), voucher.voucher.tier)
         anchor, tx = await self.ledger.about(voucher)
         proof = self.proofs.get(int(voucher.token_id))
-        return receipt.make(voucher, self.facts.epoch, lease, tx=tx, manifest=proof, anchor=anchor)
+        epoch = next(one.epoch for one in self.facts.each() if one.grant_id == voucher.batch.grant_id)
+        return receipt.make(voucher, epoch, lease, tx=tx, manifest=proof, anchor=anchor)
 
 
-def _lease(status: dict[str, Any], tier: int) -> LeaseBody:
-    held = next((lease for lease in status["leases"] if lease["tier"] == tier), None)
+def _lease(status: Mapping[str, Any], tier: int) -> LeaseBody:
+    held = next((lease for lease in status.get("leases", ()) if lease["tier"] == tier), None)
     if held is None:
         raise SignerAway("the signer does not say which lease the token is of")
     return LeaseBody(held["start"], held["quota"], held["not_before"], held["redeem_by"])

@@ -23,11 +23,19 @@ class TierFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sku: str | None = None
 
 
-class DropFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class EpochFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A later grant of a node: its first one stands in the facts themselves."""
+
+    epoch: int
+    grant_id: str
+
+
+class DropFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Everything planning knows that a node needs; times in Unix seconds, hashes and addresses as 0x hex.
 
     `ledger_url` is the hub's ledger, for what receipts say of anchors; a node does without it. `witnesses` are the
-    public keys, PEM, of those who may vouch for its journal, by name; where there are none, nothing is signed.
+    public keys, PEM, of those who may vouch for its journal, by name; where there are none, nothing is signed. `later`
+    are the epochs that were opened after `epoch`, oldest first (edgedrop rotate).
     """
 
     schema: int
@@ -47,6 +55,12 @@ class DropFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tiers: tuple[TierFacts, ...]
     ledger_url: str = ""
     witnesses: dict[str, str] = {}
+    later: tuple[EpochFacts, ...] = ()
+
+    def each(self) -> tuple[DropFacts, ...]:
+        """The facts of each epoch by itself, oldest first: what the signer of one grant is told."""
+        others = (msgspec.structs.replace(self, epoch=one.epoch, grant_id=one.grant_id) for one in self.later)
+        return tuple(msgspec.structs.replace(one, later=()) for one in (self, *others))
 
     def domain(self) -> Domain:
         """The EIP-712 domain of the drop's contract."""

@@ -11,6 +11,7 @@ from node_image.protocol import dsse
 from node_image.protocol.errors import NotVerified
 
 PAYLOAD_TYPE = "application/vnd.edgedrop.lease+json"
+FIRST_EPOCH = 1
 
 
 class Lease(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,6 +34,12 @@ class LeaseDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grant_id: str
     key: str
     leases: tuple[Lease, ...]
+
+
+def subject(drop: str, node: str, epoch: int) -> str:
+    """Where the bus has it; one a grant, since of each subject only the newest message is kept."""
+    first = f"lease.{drop}.{node}"
+    return first if epoch == FIRST_EPOCH else f"{first}.{epoch}"
 
 
 def document(drop: str, node: str, epoch: int, grant_id: str, key: str, leases: Iterable[Mapping[str, int]]) -> bytes:

@@ -102,6 +102,8 @@ def preview(state: JournalState, facts: DropFacts, claim: Claim, standing: Stand
     """All rules but the wallet's signature: what they refuse needs no recovery, what they let pass is not yet good."""
     if earlier := state.claims.get(claim.claim_id):
         return _again(earlier, claim)
+    if state.closed:
+        return _closed(state, facts, claim)
     if (refusal := _standing(state, standing)) is not None:
         return refusal
     if wrong := _malformed(facts, claim):
@@ -134,10 +136,18 @@ def _who(told: ClaimRecord | frames.Reserve | Claim) -> tuple[int, bytes, int]:
     return told.tier, told.to, told.slot
 
 
+def _closed(state: JournalState, facts: DropFacts, claim: Claim) -> Decision:
+    """Its word on what it gave holds on, so that the node's next epoch gives no wallet the same again.
+
+    A reserve voucher of it is free to be exchanged from there.
+    """
+    if _once(claim) in state.nullifiers:
+        return _capped(facts, claim)
+    return Decision(Result.CLOSED, "this node's grant is closed out")
+
+
 def _standing(state: JournalState, standing: Standing) -> Decision | None:
-    """What ends all selling: a closed grant, a journal that isn't the newest, a start that isn't finished."""
-    if state.closed:
-        return Decision(Result.CLOSED, "this node's grant is closed out")
+    """What ends all selling: a journal that isn't the newest, a start that isn't finished."""
     if standing.verdict.final:
         return Decision(Result.STOPPED, standing.verdict.reason)
     if not state.leases:
@@ -186,10 +196,9 @@ def _time(facts: DropFacts, standing: Standing) -> Decision | None:
 
 def _supply(state: JournalState, facts: DropFacts, claim: Claim, standing: Standing) -> Decision:
     """The lease's range and time, the wallet's cap, and each nullifier once."""
-    lease, cap = state.leases.get(claim.tier), facts.tiers[claim.tier].wallet_cap
-    once = (claim.tier, claim.to, claim.slot)
-    if not 0 <= claim.slot < cap or once in state.nullifiers or once in state.held:
-        return Decision(Result.WALLET_CAP, f"a wallet has {cap} of this tier; slot {claim.slot} is not free")
+    lease, once = state.leases.get(claim.tier), _once(claim)
+    if not 0 <= claim.slot < facts.tiers[claim.tier].wallet_cap or once in state.nullifiers or once in state.held:
+        return _capped(facts, claim)
     if lease is None or state.next_seq[claim.tier] >= lease.quota:
         return Decision(Result.SOLD_OUT, "this node has none of this tier left")
     if standing.unable:
@@ -197,6 +206,16 @@ def _supply(state: JournalState, facts: DropFacts, claim: Claim, standing: Stand
     if not standing.time.surely_from(lease.not_before) or not standing.time.surely_before(lease.redeem_by):
         return Decision(Result.CLOSED, "outside the lease's time")
     return Decision(Result.SIGN, seq=state.next_seq[claim.tier])
+
+
+def _once(claim: Claim) -> tuple[int, bytes, int]:
+    """The claim's nullifier."""
+    return claim.tier, claim.to, claim.slot
+
+
+def _capped(facts: DropFacts, claim: Claim) -> Decision:
+    cap = facts.tiers[claim.tier].wallet_cap
+    return Decision(Result.WALLET_CAP, f"a wallet has {cap} of this tier; slot {claim.slot} is not free")
 
 
 def _reserve(state: JournalState, claim: Claim, standing: Standing) -> Decision:

@@ -1,6 +1,7 @@
 """`python3 -m node_image.signer`: serve. With `address`, `status` or `close`: ask the running signer, print JSON.
 
-`close` reads the owner's command on stdin; its answer is the lease key's last word (node_image/protocol/closeout.py).
+`address` and `status` take a grant's id, and mean the node's first one where none is given. `close` reads the owner's
+command on stdin; its answer is the lease key's last word (node_image/protocol/closeout.py).
 """
 
 from __future__ import annotations
@@ -10,19 +11,18 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import uvloop
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from node_image.protocol import manifest
+from node_image.protocol import closeout, manifest
 from node_image.protocol.errors import ProtocolError
 from node_image.protocol.facts import DropFacts, parse
 from node_image.service import log
-from node_image.signer.client import SignerAway, SignerClient, SignerRefused
+from node_image.signer.client import SignerAway, SignerClient, SignerRefused, socket_of
 from node_image.signer.journal_file import DiskFault
-from node_image.signer.keystores import HsmFault, Key, Misfit, open_keystore, refuse_plain_keys
+from node_image.signer.keystores import HsmFault, Misfit, Shared, refuse_plain_keys
 from node_image.signer.serve import serve_grant
 
 SOFTHSM = "pkcs11:?module=/usr/lib/softhsm/libsofthsm2.so&token=edgedrop&pin-file=/var/lib/edgedrop/tokens/pin"
@@ -44,8 +44,7 @@ def main() -> int:
     """Serve, or ask who serves."""
     settings = Settings()
     if len(sys.argv) > 1:
-        asked = _close(settings) if sys.argv[1] == "close" else _ask(settings, sys.argv[1])
-        return asyncio.run(asked)
+        return _asked(settings, *sys.argv[1:])
     try:
         refuse_plain_keys(settings.keystore, allowed=settings.allow_file_keys)
         uvloop.run(_serve(settings))
@@ -70,7 +69,7 @@ def read_facts(folder: Path) -> DropFacts:
 
 async def _serve(settings: Settings) -> None:
     facts = read_facts(settings.drop_dir)
-    serving = asyncio.create_task(serve_grant(facts, open_keystore_of(settings), settings.journal_dir, settings.socket))
+    serving = asyncio.create_task(_serve_all(settings, facts))
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -79,15 +78,38 @@ async def _serve(settings: Settings) -> None:
         serving.result()
 
 
-def open_keystore_of(settings: Settings) -> Callable[[str], Key]:
-    """The keystore is opened at each try: where it is out, it may be there the next time."""
-    return lambda label: open_keystore(settings.keystore).key(label)
+async def _serve_all(settings: Settings, facts: DropFacts) -> None:
+    """Each epoch on its socket. Where one ends, all do: a claim comes to the oldest first, the others sell nothing."""
+    keystore = Shared(settings.keystore)
+    grants = ((one, socket_of(settings.socket, one.epoch)) for one in facts.each())
+    await asyncio.gather(*(serve_grant(one, keystore.key, settings.journal_dir, socket) for one, socket in grants))
 
 
-async def _close(settings: Settings) -> int:
-    """Said again, the same answer."""
+def _asked(settings: Settings, what: str, grant_id: str = "") -> int:
     try:
-        told = await SignerClient(settings.socket).ask("close", envelope=sys.stdin.buffer.read())
+        if what == "close":
+            return asyncio.run(_close(settings, sys.stdin.buffer.read()))
+        return asyncio.run(_ask(_socket(settings, grant_id) if grant_id else settings.socket, what))
+    except ProtocolError as fault:
+        print(f"error: {fault}\nhint: `edgedrop status` says which grants the node is to hold", file=sys.stderr)
+        return 2
+
+
+def _socket(settings: Settings, grant_id: str) -> Path:
+    """The grant's, of those that the node was told of."""
+    facts = parse((settings.drop_dir / "drop.json").read_bytes())
+    epoch = next((one.epoch for one in facts.each() if one.grant_id == grant_id), None)
+    if epoch is None:
+        raise ProtocolError(f"{facts.node} was told of no grant {grant_id}")
+    return socket_of(settings.socket, epoch)
+
+
+async def _close(settings: Settings, envelope: bytes) -> int:
+    """Said again, the same answer."""
+    owner = parse((settings.drop_dir / "drop.json").read_bytes()).owner_public_key.encode()
+    client = SignerClient(_socket(settings, closeout.verify(envelope, owner).grant_id))
+    try:
+        told = await client.ask("close", envelope=envelope)
     except (SignerAway, SignerRefused) as fault:
         print(f"error: {fault}\nhint: `edgedrop closeout` makes the command that belongs on stdin", file=sys.stderr)
         return 5
@@ -95,9 +117,9 @@ async def _close(settings: Settings) -> int:
     return 0
 
 
-async def _ask(settings: Settings, what: str) -> int:
+async def _ask(socket: Path, what: str) -> int:
     """`address` waits for a signer that is just starting."""
-    client, deadline = SignerClient(settings.socket), time.monotonic() + SOCKET_S
+    client, deadline = SignerClient(socket), time.monotonic() + SOCKET_S
     while True:
         try:
             told = await client.ask("status")

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from node_image.protocol.lease import FIRST_EPOCH
 from node_image.signer.framing import HEAD, MAX_REQUEST, Unframed, framed
 
 ANSWER_S = 5.0
@@ -80,6 +81,11 @@ class SignerClient:
         for waiting in self._open.values():
             if not waiting.done():
                 waiting.set_exception(ConnectionResetError())
+
+
+def socket_of(base: Path, epoch: int) -> Path:
+    """Each grant of a node has its signer's socket; the first epoch's is `base` itself."""
+    return base if epoch == FIRST_EPOCH else base.with_name(f"{base.stem}.{epoch}{base.suffix}")
 
 
 async def tail(path: Path, after: int) -> AsyncIterator[dict[str, Any]]:

@@ -24,6 +24,7 @@ def status(signer: Signer) -> dict[str, Any]:
         "leases": [msgspec.to_builtins(lease) for lease in state.leases.values()],
         "issued": {str(tier): taken for tier, taken in state.next_seq.items()},
         "left": left if state.closed is None else dict.fromkeys(left, 0),
+        "closed": state.closed is not None,
         "ready": not (reason := _reason(signer, standing)),
         "reason": reason,
         "fresh": standing.fresh,

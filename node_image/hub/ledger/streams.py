@@ -26,7 +26,7 @@ STREAMS = (
     # A node that was away needs its newest leases only.
     StreamConfig(
         name="LEASES",
-        subjects=["lease.*.*"],
+        subjects=["lease.*.*", "lease.*.*.*"],
         storage=StorageType.FILE,
         discard=DiscardPolicy.NEW,
         max_bytes=GIB,

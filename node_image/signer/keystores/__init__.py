@@ -6,7 +6,7 @@ Every kind takes a quota, `quota-per-second=14&burst=28`: what the HSM is known 
 from __future__ import annotations
 
 from node_image.signer.keystores.base import HsmFault, Key, Keystore, Misfit, QuotaSpent, Report
-from node_image.signer.keystores.open import open_keystore, refuse_plain_keys
+from node_image.signer.keystores.open import Shared, open_keystore, refuse_plain_keys
 
 __all__ = [
     "HsmFault",
@@ -15,6 +15,7 @@ __all__ = [
     "Misfit",
     "QuotaSpent",
     "Report",
+    "Shared",
     "open_keystore",
     "refuse_plain_keys",
 ]

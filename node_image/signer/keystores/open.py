@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from urllib.parse import parse_qsl, urlsplit
 
 from node_image.signer.keystores import awskms, file, pkcs11
-from node_image.signer.keystores.base import Keystore, Misfit
+from node_image.signer.keystores.base import Key, Keystore, Misfit
 from node_image.signer.keystores.metered import MeteredKeystore
 from node_image.signer.keystores.quota import Quota
 
@@ -24,6 +25,20 @@ def open_keystore(uri: str) -> Keystore:
         raise Misfit(f"{name}: keystore takes no {', '.join(sorted(unknown))}", f"its form is {kind.form}")
     quota = _quota(told)
     return MeteredKeystore(name, kind.open(own), quota)
+
+
+class Shared:
+    """One keystore for all keys of a process, opened at first need: its quota is the HSM's, not each key's own."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri, self._opening = uri, threading.Lock()
+        self._keystore: Keystore | None = None
+
+    def key(self, label: str) -> Key:
+        """The key; where the keystore is out (HsmFault) it may be there at the next try."""
+        with self._opening:
+            keystore = self._keystore = self._keystore or open_keystore(self._uri)
+        return keystore.key(label)
 
 
 def refuse_plain_keys(keystore: str, *, allowed: bool) -> None:

@@ -160,3 +160,17 @@ def test_a_header_that_a_crash_left_is_signed_in_time_on_the_newest_journal_and_
         assert not may_finish(made.state, {0, 1}, standing)
     made.closed()
     assert not may_finish(made.state, {0, 1}, at(NOW))
+
+
+def test_a_closed_grant_says_closed_only_of_what_another_may_sign() -> None:
+    made = grown()
+    made.closed()
+    answers = {
+        (claim("a", 0), Result.KNOWN),
+        (claim("a", 3), Result.CONFLICT),
+        (claim("other", 0), Result.WALLET_CAP),
+        (claim("d", 3), Result.CLOSED),
+        (claim("d", 3, tier=2), Result.CLOSED),
+    }
+    for asked, result in answers:
+        assert decide(made.state, FACTS, SEPARATOR, asked, at(NOW)).result is result, asked
