@@ -69,15 +69,17 @@ class GeographyGround(pulumi.ComponentResource):
             if node.kind == "appliance"
             else Spare(node.name, settings, box, child)
         )
-        grant = Grant(
-            f"{node.name}-grant",
-            args.plan,
-            node,
-            settings.host,
-            rpc=args.hub.chain_url,
-            bus=args.hub.bus,
-            contract=args.contract,
-            opts=box.inside(self, depends_on=[filled]),
-        )
-        self.grants[node.grant_id] = grant.key
+        before: pulumi.Resource = filled
+        for first, one in zip((True, *(False for _ in node.later)), node.each(), strict=True):
+            grant = Grant(
+                f"{node.name}-grant" if first else f"{node.name}-grant-{one.epoch}",
+                args.plan,
+                one,
+                settings.host,
+                rpc=args.hub.chain_url,
+                bus=args.hub.bus,
+                contract=args.contract,
+                opts=box.inside(self, depends_on=[before]),
+            )
+            before, self.grants[one.grant_id] = grant, grant.key
         self.nodes[node.name] = box.ready.host_key.apply(lambda key: node_output(node, settings.host, key))

@@ -32,7 +32,7 @@ MOST_HOURS = 24 * 365
 
 Node = Annotated[str, typer.Argument(help="A node of the drop, or a grant id (0x and 64 hex digits).")]
 Drop = Annotated[str | None, typer.Option(help="The drop's stack; the only one that is up where none is named.")]
-Epoch = Annotated[int | None, typer.Option(min=1, help="Another epoch than the drop file says.")]
+Epoch = Annotated[int | None, typer.Option(min=1, help="Another epoch of the node than its newest.")]
 Rpc = Annotated[str | None, typer.Option(help="A node of its chain; by default the lab's on this machine.")]
 Contract = Annotated[str | None, typer.Option(help="The drop's contract, where this machine doesn't know the drop.")]
 Keys = Annotated[

@@ -7,14 +7,14 @@ calls redeemed is what the chain minted, and every voucher is redeemed, supersed
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from infra.plan.model import DropPlan, Geography, Node
 
 
-class NodeSaid(msgspec.Struct, frozen=True):
+class EpochSaid(msgspec.Struct, frozen=True):
     """A mint's `/v1/status`; what the signer adds is missing while the signer is away."""
 
     ready: bool
@@ -25,8 +25,18 @@ class NodeSaid(msgspec.Struct, frozen=True):
     journal_seq: int | None = None
     issued: Mapping[str, int] = msgspec.field(default_factory=dict)
     left: Mapping[int, int] = msgspec.field(default_factory=dict)  # tokens by tier
+
+
+class NodeSaid(EpochSaid, frozen=True):
+    """The same of the whole node; of one with several epochs it is the newest's, and `epochs` has each one's own."""
+
     p50_ms: float | None = None
     p99_ms: float | None = None
+    epochs: tuple[EpochSaid, ...] = ()
+
+    def of(self, grant_id: str) -> EpochSaid:
+        """What is said of one grant; where it says nothing of it, all that it says."""
+        return next((one for one in self.epochs if one.grant_id == grant_id), self)
 
 
 class GrantSaid(msgspec.Struct, frozen=True):
@@ -118,7 +128,7 @@ def _geography(geo: Geography, seen: Seen) -> GeographyReport:
         nodes=len(geo.nodes),
         reachable=len(answers),
         ready=sum(said.ready for said in answers),
-        claims=sum(_claims(node, seen) for node in geo.nodes),
+        claims=sum(_claims(one, seen) for node in geo.nodes for one in node.each()),
         redeemed=len(_minted(geo, seen)),
         p50_ms=max((said.p50_ms for said in answers if said.p50_ms is not None), default=None),
         p99_ms=max((said.p99_ms for said in answers if said.p99_ms is not None), default=None),
@@ -127,15 +137,16 @@ def _geography(geo: Geography, seen: Seen) -> GeographyReport:
 
 
 def _claims(node: Node, seen: Seen) -> int:
-    """By the journal; by the ledger where the node is silent."""
-    said, held = seen.nodes.get(node.name), _held(node, seen.ledger)
-    if said is not None and said.journal_seq is not None:
+    """Of one epoch: by the journal; by the ledger where the node is silent."""
+    answer, held = seen.nodes.get(node.name), _held(node, seen.ledger)
+    said = answer and answer.of(node.grant_id)
+    if said is not None and said.grant_id == node.grant_id and said.journal_seq is not None:
         return sum(said.issued.values())
     return held.vouchers if held else 0
 
 
 def _minted(geo: Geography, seen: Seen) -> set[int]:
-    grants = {node.grant_id for node in geo.nodes}
+    grants = {one.grant_id for node in geo.nodes for one in node.each()}
     return {token for token, grant in (seen.chain or {}).items() if grant in grants}
 
 
@@ -144,10 +155,17 @@ def _held(node: Node, ledger: LedgerSaid | None) -> GrantSaid | None:
 
 
 def _node(node: Node, seen: Seen) -> Iterator[str]:
-    said, held = seen.nodes.get(node.name), _held(node, seen.ledger)
+    said = seen.nodes.get(node.name)
     if said is None:
         yield f"{node.name} does not answer: its journal is unknown"
-    elif said.journal_seq is None:
+        return
+    for one in node.each():
+        named = f"{node.name} (epoch {one.epoch})" if node.later else node.name
+        yield from _epoch(replace(one, name=named), said.of(one.grant_id), _held(one, seen.ledger), seen)
+
+
+def _epoch(node: Node, said: EpochSaid, held: GrantSaid | None, seen: Seen) -> Iterator[str]:
+    if said.journal_seq is None:
         yield f"{node.name}'s signer does not answer ({said.reason}): its journal is unknown"
     elif said.grant_id != node.grant_id:
         yield f"{node.name} signs for grant {said.grant_id}, planned is {node.grant_id}"
@@ -158,7 +176,7 @@ def _node(node: Node, seen: Seen) -> Iterator[str]:
         yield from _journal(node, said, held)
 
 
-def _journal(node: Node, said: NodeSaid, held: GrantSaid) -> Iterator[str]:
+def _journal(node: Node, said: EpochSaid, held: GrantSaid) -> Iterator[str]:
     if said.journal_seq and said.head != held.head:  # the head is over all frames: the same head, the same journal
         yield f"{node.name}'s journal is at frame {said.journal_seq} (head {said.head[:8]}), {_arrived(held)}"
     elif (issued := sum(said.issued.values())) != held.vouchers:

@@ -80,7 +80,7 @@ class Buyer:
 
     @cached_property
     def _leases(self) -> dict[tuple[str, int], Lease]:
-        return {(node.grant_id, lease.tier): lease for node in self.plan.nodes for lease in node.leases}
+        return {(one.grant_id, lease.tier): lease for one in self.plan.grants for lease in one.leases}
 
     def wish(self, tier: int, wallet: LocalAccount | None = None, slot: int = 0) -> Wish:
         """A signed claim for one token of the tier, by a wallet of its own where none is given."""

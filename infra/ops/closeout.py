@@ -80,11 +80,7 @@ def closeout(
     if before.status is Status.CLOSED:
         _report(place, before, None, as_json=as_json)
         return
-    if before.status is not Status.OPEN:
-        raise BadUsage(
-            f"the grant is {before.status.name.lower()}: only an open one is closed out",
-            "unfreeze it first; what is left of a revoked one comes back by edgedrop reclaim, after redeem-by",
-        )
+    only_open(before)
     if command_out is not None:
         write_private(command_out, _command(place, node, epoch, before.grant_id))
         say(f"{command_out}: on the node, type: {CLOSE} < {command_out.name}")
@@ -97,6 +93,29 @@ def closeout(
     if not no_ledger:
         _await_ledger(place, before.grant_id)
     _report(place, before, _submit(place, before, closed, hub, pay), as_json=as_json)
+
+
+def only_open(before: Standing) -> None:
+    """No other grant is closed out."""
+    if before.status is not Status.OPEN:
+        raise BadUsage(
+            f"the grant is {before.status.name.lower()}: only an open one is closed out",
+            "unfreeze it first; what is left of a revoked one comes back by edgedrop reclaim, after redeem-by",
+        )
+
+
+def close_out(place: Place, node: str, epoch: int) -> Standing:
+    """The same as a step of another command: what the chain says of the grant once it is closed."""
+    before = standing(place, grant_named(place, node, epoch))
+    if before.status is Status.CLOSED:
+        return before
+    only_open(before)
+    hub = read_key(home() / "keys" / HUB)
+    closed = _close(place, node, _command(place, node, epoch, before.grant_id))
+    _check(place, before, closed)
+    _await_ledger(place, before.grant_id)
+    _submit(place, before, closed, hub, None)
+    return standing(place, before.grant_id)
 
 
 def _given(high_seqs: str | None, signature: str | None) -> Closed | None:
@@ -113,8 +132,8 @@ def _given(high_seqs: str | None, signature: str | None) -> Closed | None:
 
 def _command(place: Place, name: str, epoch: int | None, grant_id: str) -> bytes:
     """The owner's word to the node's signer."""
-    node = place.node(name)
-    if node is None or epoch not in (None, node.epoch):
+    node = place.node(name, epoch)
+    if node is None:
         raise BadUsage(f"this machine does not know {name} as its plan has it", OFFLINE)
     command = node_closeout.Command(1, place.drop, name, node.epoch, grant_id)
     return node_closeout.sign(command, keys.owner_pem())

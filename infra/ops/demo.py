@@ -168,7 +168,7 @@ def _times(steps: list[tuple[str, float]]) -> Table:
 
 def _buyer(plan: DropPlan, chain: Chain) -> Buyer:
     keys: dict[str, str] = {}
-    for node in plan.nodes:
+    for node in plan.grants:
         key = chain.grant_key(plan.contract.address, node.grant_id)
         if key is None and node.leases:
             raise StackNotUp(f"the chain knows no grant of {node.name}", f"type: edgedrop up {plan.stack}")

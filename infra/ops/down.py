@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from infra import slots, stacks
+from infra import epochs, slots, stacks
 from infra.errors import EdgedropError
 from infra.home import home
 from infra.ops import pulumi_cli
@@ -53,4 +53,5 @@ def _forget(stack: Stack) -> None:
     (home() / "releases" / "current" / stack.name).unlink(missing_ok=True)
     pulumi_cli.forget(stack.name)
     stacks.forget(stack.name)
+    epochs.forget(stack.name)
     slots.give_back(stack.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from infra import keys
+from infra import epochs, keys
 from infra.errors import BadUsage, FaultyFile
 from infra.home import ROOT
 from infra.plan import plan_drop
@@ -66,4 +66,5 @@ def plan_of_file(path: Path, file: DropFile, stack: str, slot: int | None = None
         slot=FIRST if held is None else held,
         accounts=accounts(),
         manifest_digest=manifest.digest(made.payload()),
+        later=epochs.leases(stack),
     )

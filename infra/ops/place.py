@@ -16,6 +16,7 @@ import httpx
 from infra import stacks
 from infra.errors import BadUsage, EdgedropError, NotVerified, Unreachable
 from infra.ops.drops import plan_of
+from infra.ops.output import say
 from infra.plan import plan_lab
 from infra.plan.model import DropPlan, HubAddresses, Node
 from infra.stacks import Stack
@@ -42,9 +43,13 @@ class Place:
     plan: DropPlan | None = None
     hub: HubAddresses | None = None
 
-    def node(self, name: str) -> Node | None:
-        """As planned."""
-        return next((node for node in self.plan.nodes if node.name == name), None) if self.plan else None
+    def node(self, name: str, epoch: int | None = None) -> Node | None:
+        """As planned, in its newest epoch or the one that is named."""
+        return next((one for one in reversed(self.epochs(name)) if epoch in (None, one.epoch)), None)
+
+    def epochs(self, name: str) -> tuple[Node, ...]:
+        """The node in each of its epochs, oldest first."""
+        return tuple(one for one in (self.plan.grants if self.plan else ()) if one.name == name)
 
 
 @contextmanager
@@ -100,13 +105,16 @@ def _stack(drop: str | None, *, alone: bool) -> Stack | None:
 
 
 def grant_named(place: Place, node: str, epoch: int | None) -> str:
-    """The grant id: of the node as planned, of (drop, node, epoch), or as it was given."""
+    """The grant id: of the node's newest epoch as planned, of (drop, node, epoch), or as it was given."""
     if re.fullmatch(GRANT, node):
         return node.lower()
-    planned = place.node(node)
-    if planned and epoch in (None, planned.epoch):
+    planned = place.node(node, epoch)
+    if planned:
+        each = [str(one.epoch) for one in place.epochs(node)]
+        if epoch is None and len(each) > 1:
+            say(f"{node} has epochs {', '.join(each)}; this is its newest, --epoch names another")
         return planned.grant_id
-    if place.plan and planned is None and epoch is None:
+    if place.plan and epoch is None:
         names = ", ".join(one.name for one in place.plan.nodes)
         raise BadUsage(f"{place.drop} has no node {node}", f"its nodes are {names}; of another grant name the --epoch")
     if not place.drop:

@@ -51,7 +51,9 @@ def _nodes(made: DropPlan) -> Table:
         table.add_row(f"[bold]{geo.title}[/]", geo.subnet)
         table.add_row(f"{geo.name}-front", f"{geo.front_address}:8080")
         for node in geo.nodes:
-            ranges = {lease.tier: f"{lease.start}-{lease.start + lease.quota - 1}" for lease in node.leases}
-            table.add_row(node.name, node.address, *(ranges.get(tier.tier, "") for tier in made.tiers))
+            for one in node.each():
+                ranges = {lease.tier: f"{lease.start}-{lease.start + lease.quota - 1}" for lease in one.leases}
+                named = f"{node.name} (epoch {one.epoch})" if node.later else node.name
+                table.add_row(named, node.address, *(ranges.get(tier.tier, "") for tier in made.tiers))
         table.add_section()
     return table

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from infra.plan.contract import plan_contract
 from infra.plan.leases import fallback_of, leases, quotas_of
-from infra.plan.model import Accounts, DropPlan, Geography, Lease, Node, NodeKind, Split, Tier
+from infra.plan.model import Accounts, DropPlan, Epoch, Geography, Lease, Node, NodeKind, Split, Tier
 from infra.spec import DropFile, DropSpec, GeographySpec, SplitSpec
 from node_image.protocol.eip712 import grant_id
 
@@ -17,8 +17,19 @@ FRONT_HOST = 2
 FIRST_NODE_HOST = 10
 
 
-def plan_drop(file: DropFile, *, stack: str, slot: int, accounts: Accounts, manifest_digest: str) -> DropPlan:
-    """Everything about the drop that can be known before it stands; the same input gives the same plan."""
+def plan_drop(
+    file: DropFile,
+    *,
+    stack: str,
+    slot: int,
+    accounts: Accounts,
+    manifest_digest: str,
+    later: Mapping[str, Sequence[tuple[int, tuple[Lease, ...]]]] | None = None,
+) -> DropPlan:
+    """Everything about the drop that can be known before it stands; the same input gives the same plan.
+
+    `later` are the epochs that were opened after a node's first, with their leases: they move nothing else.
+    """
     spec = file.spec
     tiers = _tiers(spec)
     shares = leases(spec, tiers)
@@ -34,9 +45,25 @@ def plan_drop(file: DropFile, *, stack: str, slot: int, accounts: Accounts, mani
         closes_at=spec.window.closes_at,
         redeem_by=spec.window.redeem_by,
         tiers=tiers,
-        geographies=geographies,
+        geographies=tuple(_rotated(spec.name, geo, later or {}) for geo in geographies),
         contract=plan_contract(spec, tiers, accounts=accounts, manifest_digest=manifest_digest),
     )
+
+
+def _rotated(drop: str, geo: Geography, later: Mapping[str, Sequence[tuple[int, tuple[Lease, ...]]]]) -> Geography:
+    """With each node's later epochs; those that the drop file's own `epoch` has come up to are its past."""
+    nodes = (
+        replace(
+            node,
+            later=tuple(
+                Epoch(epoch, "0x" + grant_id(drop, node.name, epoch).hex(), held)
+                for epoch, held in later.get(node.name, ())
+                if epoch > node.epoch
+            ),
+        )
+        for node in geo.nodes
+    )
+    return replace(geo, nodes=tuple(nodes))
 
 
 def _tiers(spec: DropSpec) -> tuple[Tier, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from infra.plan.model import DropPlan, HubAddresses, Node
-from node_image.protocol.facts import DropFacts, TierFacts
+from node_image.protocol.facts import DropFacts, EpochFacts, TierFacts
 
 
 def facts(
@@ -30,6 +30,7 @@ def facts(
         tiers=tier_facts(plan),
         ledger_url=hub.ledger_url,
         witnesses=dict(witnesses),
+        later=tuple(EpochFacts(one.epoch, one.grant_id) for one in node.later),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from node_image.protocol.acts import Holder
@@ -25,8 +25,17 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class Epoch:
+    """A later grant of a node: what `edgedrop rotate` opens after its first."""
+
+    epoch: int
+    grant_id: str
+    leases: tuple[Lease, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
-    """An appliance or a spare, with its grant for this epoch."""
+    """An appliance or a spare, with its first grant and those that were opened later."""
 
     name: str  # quay-appliance1
     geo: str
@@ -39,6 +48,14 @@ class Node:
     epoch: int
     grant_id: str  # 0x, 32 bytes
     leases: tuple[Lease, ...]
+    later: tuple[Epoch, ...] = ()  # oldest first
+
+    def each(self) -> tuple[Node, ...]:
+        """The node in each of its epochs by itself, oldest first."""
+        others = (
+            replace(self, epoch=one.epoch, grant_id=one.grant_id, leases=one.leases, later=()) for one in self.later
+        )
+        return (replace(self, later=()), *others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,3 +189,8 @@ class DropPlan:
     def nodes(self) -> tuple[Node, ...]:
         """All nodes, geography by geography."""
         return tuple(node for geo in self.geographies for node in geo.nodes)
+
+    @property
+    def grants(self) -> tuple[Node, ...]:
+        """All nodes, each in each of its epochs."""
+        return tuple(one for node in self.nodes for one in node.each())

@@ -6,6 +6,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 
@@ -61,15 +62,20 @@ def signer_key(host: Host, grant_id: str) -> str:
     """The address of the key in the node's HSM for this grant, once its signer runs."""
 
     def look() -> tuple[str, str]:
-        done = host.run("docker exec edgedrop-signer python3 -m node_image.signer address")
-        if done.returncode != 0:
-            return "", done.stderr.decode(errors="replace").strip()
-        told = json.loads(done.stdout)
-        if told["grant_id"] != grant_id:
-            return "", f"its grant is {told['grant_id']}, not {grant_id}"
-        return str(told["key"]), ""
+        told, why = _signer(host, "address", grant_id)
+        return str(told.get("key", "")), why
 
     return _until(look, READY_S, f"{host.node}'s signer told no key")
+
+
+def await_lease(host: Host, grant_id: str) -> None:
+    """Until the node's signer of this grant holds its leases."""
+
+    def look() -> tuple[str, str]:
+        told, why = _signer(host, "status", grant_id)
+        return ("it holds them" if told.get("leases") else "", why or str(told.get("reason")))
+
+    _until(look, READY_S, f"{host.node}'s signer holds no lease of grant {grant_id}")
 
 
 def await_ready(host: Host) -> None:
@@ -83,6 +89,15 @@ def await_ready(host: Host) -> None:
         return ("ready", "") if answer.is_success else ("", answer.text)
 
     _until(look, READY_S, f"{host.node} is not ready to sell")
+
+
+def _signer(host: Host, what: str, grant_id: str) -> tuple[dict[str, Any], str]:
+    """The node's signer's own command line; why it told nothing."""
+    done = host.run(f"docker exec edgedrop-signer python3 -m node_image.signer {what} {grant_id}")
+    if done.returncode != 0:
+        return {}, done.stderr.decode(errors="replace").strip()
+    told = json.loads(done.stdout)
+    return (told, "") if told["grant_id"] == grant_id else ({}, f"its grant is {told['grant_id']}, not {grant_id}")
 
 
 def _until(look: Callable[[], tuple[str, str]], seconds: float, what: str, hint: str = "type: edgedrop status") -> str:

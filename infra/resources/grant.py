@@ -38,6 +38,7 @@ class GrantProvider(dynamic.ResourceProvider):
         _open(props["rpc"], props["contract"], grant)
         announce_grant(props["bus"], grant)
         say(props["urn"], "waiting until the node holds its leases")
+        wait.await_lease(host, grant.grant_id)
         wait.await_ready(host)
         return dynamic.CreateResult(grant.grant_id, {**props, "key": grant.key})
 

@@ -16,11 +16,14 @@ from node_image.hub import redemption
 from node_image.hub.redemption import NOT_REDEEMED, Place, Reason, Redemption, selector
 from node_image.hub.transactions import ANSWER_S, ChainRefused, Rpc
 from node_image.protocol.acts import HOLDERS, Holder
+from node_image.protocol.eip712 import keccak
 from node_image.protocol.hexes import unhex
 
 DEV_CHAIN = 31337
 LOG_SPAN = 5000  # blocks a node answers logs of at once
 ANCHOR_SPANS = 10
+LEASE_OPENED = keccak(b"LeaseOpened(bytes32,uint8,uint40,uint32,uint40,uint40)")
+LEASE_CUT = keccak(b"LeaseCut(bytes32,uint8,uint32)")
 TIER = "(uint40,uint32,uint8,uint8,uint88,uint32,uint32)"
 MOST_TIERS = 256  # a tier is a uint8
 
@@ -202,6 +205,22 @@ class Reader:
         made = (log for log in self._logs_of(contract, tx) if [bytes(topic) for topic in log["topics"]] == topics)
         block = next((log["blockNumber"] for log in made if bytes(log["data"]) == root), None)
         return None if block is None else self._time(block)
+
+    def leases(self, contract: str) -> dict[tuple[str, int], tuple[int, int]]:
+        """Every lease that was ever opened, by grant and tier: where it starts, and how many tokens it has now."""
+        wanted: FilterParams = {
+            "address": Web3.to_checksum_address(contract),
+            "topics": [[HexStr("0x" + LEASE_OPENED.hex()), HexStr("0x" + LEASE_CUT.hex())]],
+        }
+        found: dict[tuple[str, int], tuple[int, int]] = {}
+        for log in self._spans(wanted, 0):
+            kind, grant, tier = (bytes(topic) for topic in log["topics"])
+            named, data = ("0x" + grant.hex(), int.from_bytes(tier)), bytes(log["data"])
+            if kind == LEASE_OPENED:
+                found[named] = decode(("uint64", "uint64"), data[:64])
+            else:
+                found[named] = (found[named][0], int.from_bytes(data))
+        return found
 
     def redeems(self, contract: str, token_id: int, tx: str) -> bool:
         """Whether this transaction redeemed the token."""

@@ -7,10 +7,10 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from infra.ops.agreement import GrantSaid, LedgerSaid, NodeSaid, Seen, compare
+from infra.ops.agreement import EpochSaid, GrantSaid, LedgerSaid, NodeSaid, Seen, compare
 from infra.ops.drops import open_drop
 from infra.plan import plan_drop
-from infra.plan.model import DropPlan
+from infra.plan.model import DropPlan, Epoch
 from tests.accounts import ACCOUNTS
 
 
@@ -167,4 +167,33 @@ def test_a_key_that_signed_twice_and_vouchers_that_wait_for_the_holders_are_said
     assert told(plan, replace(seen, ledger=ledger, chain=chain)) == [
         "quay-appliance1's key signed batch 7 twice: it was copied",
         "1 vouchers of frozen or revoked grants wait for a supplement",
+    ]
+
+
+def test_each_epoch_of_a_node_has_its_own_journal(plan: DropPlan) -> None:
+    quay, *others = plan.geographies
+    first, *rest = quay.nodes
+    newer = Epoch(2, "0x" + "22" * 32, (replace(first.leases[0], start=3, quota=1),))
+    rotated = replace(plan, geographies=(replace(quay, nodes=(replace(first, later=(newer,)), *rest)), *others))
+    seen = in_order(plan)
+    said = seen.nodes[first.name]
+    assert said is not None
+    old = EpochSaid(ready=False, grant_id=first.grant_id, head=first.name, journal_seq=5, issued={"0": 1})
+    new = EpochSaid(ready=True, grant_id=newer.grant_id, head="new", journal_seq=3, issued={"0": 1})
+    both = msgspec.structs.replace(said, grant_id=newer.grant_id, journal_seq=3, head="new", epochs=(old, new))
+    ledger = ledger_of(seen)
+    held = GrantSaid(first.name, newer.grant_id, 2, "new", 1, 0, 0)
+    known = LedgerSaid((*ledger.grants, held), ledger.token_ids | {3}, ledger.redeemed_ids | {3})
+    agreed = Seen({**seen.nodes, first.name: both}, known, {**(seen.chain or {}), 3: newer.grant_id})
+    assert told(rotated, agreed) == []
+    assert [geo.claims for geo in compare(rotated, agreed).geographies] == [3, 2]
+    assert [geo.redeemed for geo in compare(rotated, agreed).geographies] == [3, 2]
+    assert told(rotated, replace(agreed, nodes=seen.nodes)) == [
+        f"{first.name} (epoch 2) signs for grant {first.grant_id}, planned is {newer.grant_id}"
+    ]
+    behind = msgspec.structs.replace(
+        known, grants=(*ledger.grants, msgspec.structs.replace(held, head="old", journal_seq=1))
+    )
+    assert [fault.split("'s journal is at frame 3")[0] for fault in told(rotated, replace(agreed, ledger=behind))] == [
+        f"{first.name} (epoch 2)"
     ]
