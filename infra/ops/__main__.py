@@ -17,7 +17,7 @@ INTERRUPTED = 130
 GROUPS = ("manifest", "journal", "fallback", "act")
 COMMANDS = (
     *("plan", "up", "demo", "status", "down", "heal", "manifest", "verify", "journal"),
-    *("freeze", "revoke", "unfreeze", "supplement", "closeout", "fallback", "reclaim", "mint-lost", "act"),
+    *("freeze", "revoke", "unfreeze", "supplement", "closeout", "rotate", "fallback", "reclaim", "mint-lost", "act"),
     *("doctor", "key", "env"),
 )
 

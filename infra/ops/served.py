@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Collection
 
 import httpx
 
@@ -18,13 +19,17 @@ POLL_S = 0.2
 IN_SERVICE = re.compile(r'^haproxy_server_status\{proxy="nodes",server="([^"]+)",state="UP"\} 1$', re.MULTILINE)
 
 
-def not_served(stack: Stack) -> list[str]:
+def not_served(stack: Stack, aside: Collection[str] = ()) -> list[str]:
     """Nodes of a stack that are ready and that their front doesn't send buyers to, after a while of waiting."""
     deadline, geographies = time.monotonic() + SEEN_S, _geographies(stack)
     # trust_env: a proxy of this machine knows nothing of the drop's addresses.
     with httpx.Client(timeout=ANSWER_S, trust_env=False) as client:
         while True:
-            missing = [name for geo in geographies for name in sorted(ready(client, geo) - in_service(client, geo))]
+            missing = [
+                name
+                for geo in geographies
+                for name in sorted(ready(client, geo) - in_service(client, geo) - set(aside))
+            ]
             if not missing or time.monotonic() > deadline:
                 return missing
             time.sleep(POLL_S)  # the pace of asking

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -39,26 +41,27 @@ def up(
     bring_up(wanted)
 
 
-def bring_up(wanted: tuple[Stack, ...]) -> None:
-    """Rank by rank; those of one rank side by side."""
+def bring_up(wanted: tuple[Stack, ...], aside: Collection[str] = ()) -> None:
+    """Rank by rank; those of one rank side by side. Fronts send nobody to the nodes that stand `aside`."""
     prepare_home()
     for rank in RANK:
         group = [stack for stack in wanted if stack.kind == rank]
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-            faults = [fault for fault in pool.map(lambda one: _try_one(one, alone=len(group) == 1), group) if fault]  # noqa: B023  used at once
+            work = partial(_try_one, aside=aside, alone=len(group) == 1)
+            faults = [fault for fault in pool.map(work, group) if fault]
         if faults:
             raise faults[0]
 
 
-def _try_one(stack: Stack, *, alone: bool) -> EdgedropError | None:
+def _try_one(stack: Stack, aside: Collection[str], *, alone: bool) -> EdgedropError | None:
     try:
-        _stand_up(stack, alone=alone)
+        _stand_up(stack, aside, alone=alone)
     except EdgedropError as fault:
         return fault
     return None
 
 
-def _stand_up(stack: Stack, *, alone: bool) -> None:
+def _stand_up(stack: Stack, aside: Collection[str], *, alone: bool) -> None:
     """One stack, with what must be there before and after."""
     begun = time.monotonic()
     there = pulumi_cli.stack_names()
@@ -79,6 +82,6 @@ def _stand_up(stack: Stack, *, alone: bool) -> None:
         raise EdgedropError(f"pulumi up of {stack.name} ended with {code}", f"type: edgedrop heal {stack.name}")
     if stack.kind == "lab":
         publish_release(stack)
-    for node in not_served(stack):
+    for node in not_served(stack, aside):
         say(f"[bold yellow]{stack.name}: {node} is ready, and its front sends it nobody: can the front reach it?[/]")
     say(f"{stack.name}: up in {time.monotonic() - begun:.0f} s")

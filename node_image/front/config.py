@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 NODE_PORT = 8080
+ADMIN_PORT = 9999
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class FrontOptions:
     claims_bind: str = ":8080"
     stats_bind: str = ":8404"
     admin_socket: str = "/run/haproxy/admin.sock"
+    admin_port: int = ADMIN_PORT  # the same on the container's own loopback, where its shell reaches it
     max_connections: int = 4096
     max_body: int = 8192  # a claim is under 1 KiB
     connect_ms: int = 250
@@ -56,6 +58,7 @@ global
     log stdout format raw local0
     maxconn {options.max_connections}
     stats socket {options.admin_socket} mode 600 level admin
+    stats socket ipv4@127.0.0.1:{options.admin_port} level admin
 """
 
 

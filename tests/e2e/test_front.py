@@ -71,7 +71,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         FrontNode("quay-spare1", "127.0.0.1", "spare", ports["quay-spare1"]),
     )
     claims, stats = free_port(), free_port()
-    options = FrontOptions(f"127.0.0.1:{claims}", f"127.0.0.1:{stats}", str(tmp_path / "admin.sock"))
+    options = FrontOptions(f"127.0.0.1:{claims}", f"127.0.0.1:{stats}", str(tmp_path / "admin.sock"), free_port())
     (tmp_path / "haproxy.cfg").write_text(render("quay", places, options))
     run = f"front-{uuid.uuid4().hex[:6]}"
     try:

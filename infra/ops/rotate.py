@@ -1,0 +1,246 @@
+"""`edgedrop rotate`: the next epoch of a node, with a key and leases of its own; no claim is lost or refused meanwhile.
+
+Each step is recorded before it is done and may be repeated, so that the same command goes on where a killed one stood.
+An epoch takes nothing from those before it: their vouchers redeem as ever, their claims are answered as before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from itertools import count
+from typing import Annotated, Any
+
+import httpx
+import msgspec
+import typer
+
+from infra import epochs, stacks
+from infra.epochs import Recorded
+from infra.errors import BadUsage, EdgedropError, NotVerified, Unreachable
+from infra.ops.acting import AsJson, Drop, Yes
+from infra.ops.agreement import NodeSaid
+from infra.ops.aside import aside
+from infra.ops.closeout import close_out, only_open
+from infra.ops.output import confirm, say, tell
+from infra.ops.place import Place, find_place, grant_named, told
+from infra.ops.served import ANSWER_S, MINT_PORT, not_served
+from infra.ops.standing import Standing, standing
+from infra.ops.up import bring_up
+from infra.plan.epochs import Leased, next_leases, remainders, taken
+from infra.plan.model import DropPlan, Lease, Node
+from infra.stacks import Stack
+from node_image.hub.chain import Status
+from node_image.protocol.eip712 import grant_id
+
+NOTHING = "nothing is left for another epoch of it; what others have closed out is opened without --close"
+AGAIN = "type the same again: it goes on where it stood"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A node that this machine brought up, with where its chain and its stack are."""
+
+    place: Place
+    plan: DropPlan
+    stack: Stack
+    node: Node
+
+    def grant_id(self, epoch: int) -> str:
+        """Of this node."""
+        return "0x" + grant_id(self.plan.drop, self.node.name, epoch).hex()
+
+    def older(self, epoch: int) -> tuple[Node, ...]:
+        """The node in each epoch before this one."""
+        return tuple(one for one in self.node.each() if one.epoch < epoch)
+
+    def latest(self) -> Recorded | None:
+        """What was recorded of it last."""
+        return next(reversed(epochs.read(self.stack.name).get(self.node.name, ())), None)
+
+
+def rotate(
+    node: Annotated[str, typer.Argument(help="A node of the drop.")],
+    drop: Drop = None,
+    close: Annotated[
+        bool,
+        typer.Option("--close", help="Close its newest epoch out first; the next one gets what it has left."),
+    ] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Open a node's next epoch: a new key in its HSM, leases on chain; the epochs before it go on as they are."""
+    known = _known(drop, node)
+    wanted = _wanted(known, close=close)
+    before = standing(known.place, known.older(wanted.epoch)[-1].grant_id)
+    before.tell()
+    for line in _words(known, wanted):
+        say(line)
+    confirm(f"open epoch {wanted.epoch} of {node}", yes=yes)
+    with epochs.alone():
+        wanted = _recorded(known, wanted)
+    holder = stacks.holder(known.stack.name, known.node.geo)
+    geo = next(one for one in known.plan.geographies if one.name == known.node.geo)
+    with aside(known.stack.name, geo, node):
+        if not wanted.leases:
+            wanted = _close(known, wanted)
+        say(f"opening {_ranges(known.plan, wanted.leases)}")
+        bring_up((holder,), {node})
+        now = _prove(known, wanted)
+    if node in not_served(holder):
+        raise Unreachable(f"{node} sells, and its front sends it nobody", AGAIN)
+    epochs.put(known.stack.name, node, msgspec.structs.replace(wanted, done=True))
+    _report(known, wanted, before, now, as_json=as_json)
+
+
+def _known(drop: str | None, name: str) -> Known:
+    place = find_place(drop, None, None)
+    if place.plan is None or place.stack is None:
+        raise BadUsage("this machine did not bring the drop up", "rotate where its stack's state is")
+    grant_named(place, name, None)
+    node = next((one for one in place.plan.nodes if one.name == name), None)
+    if node is None:
+        raise BadUsage(f"{name} is no node's name", f"its nodes are {', '.join(one.name for one in place.plan.nodes)}")
+    return Known(place, place.plan, place.stack, node)
+
+
+def _wanted(known: Known, *, close: bool) -> Recorded:
+    """The epoch that was begun and not finished, else the next one; nothing is changed yet."""
+    begun = known.latest()
+    if begun is not None and not begun.done:
+        say(f"epoch {begun.epoch} of {known.node.name} was begun before: this goes on with it")
+        return begun
+    newest = known.node.each()[-1]
+    with told():
+        epoch = next(
+            number
+            for number in count(newest.epoch + 1)
+            if known.place.chain.grant_key(known.place.contract, known.grant_id(number)) is None
+        )
+    if close:
+        _closable(known, newest)
+        return Recorded(epoch, closes=newest.epoch)
+    return Recorded(epoch, leases=_free(known))
+
+
+def _closable(known: Known, newest: Node) -> None:
+    """Whether ending it gives anything back."""
+    now = standing(known.place, newest.grant_id)
+    if now.status is not Status.CLOSED:
+        only_open(now)
+        quota = sum(held.quota for held in now.leases)
+        if now.issued is not None and now.issued >= quota:
+            raise BadUsage(f"{newest.name} has given all {quota} tokens of epoch {newest.epoch}", NOTHING)
+
+
+def _free(known: Known, closed: Node | None = None) -> tuple[Lease, ...]:
+    """What the chain and the record leave for this node; of `closed` alone, where that is given."""
+    chain, contract = known.place.chain, known.place.contract
+    with told():
+        on_chain = [Leased(*named, *held) for named, held in chain.leases(contract).items()]
+        minted = chain.minted_token_ids(contract)
+    held = taken(known.plan, on_chain, _closing(known))
+    only = remainders(closed.leases, on_chain, closed.grant_id) if closed else None
+    found = next_leases(known.plan, known.node, held, minted, only)
+    if not found and closed is None:
+        raise BadUsage(
+            f"nothing of {known.plan.drop} is free: all but the fallback reserve is in leases",
+            "add --close: what the node's newest epoch has left becomes the next one's",
+        )
+    return found
+
+
+def _closing(known: Known) -> set[str]:
+    """Grants that are being closed for another node's next epoch: what they give back is promised."""
+    return {
+        "0x" + grant_id(known.plan.drop, node, one.closes).hex()
+        for node, recorded in epochs.read(known.stack.name).items()
+        for one in recorded
+        if node != known.node.name and one.closes is not None and not one.leases
+    }
+
+
+def _recorded(known: Known, wanted: Recorded) -> Recorded:
+    """On record before anything is done; what is free is asked again now that nobody else chooses."""
+    if known.latest() != wanted:
+        wanted = msgspec.structs.replace(wanted, leases=_free(known) if wanted.closes is None else ())
+        epochs.put(known.stack.name, known.node.name, wanted)
+    return wanted
+
+
+def _close(known: Known, wanted: Recorded) -> Recorded:
+    """The epoch before it ends; its remainder, and nothing else, is the next one's."""
+    name, stack = known.node.name, known.stack.name
+    closes = next(one for one in known.node.each() if one.epoch == wanted.closes)
+    try:
+        ended = close_out(known.place, name, closes.epoch)
+    except BadUsage:  # frozen or revoked meanwhile: there is nothing to go on with
+        epochs.drop_newest(stack, name)
+        raise
+    say(f"epoch {closes.epoch} is closed, {_ranges(known.plan, _given(ended))} were given and redeem as before")
+    with epochs.alone():
+        leases = _free(known, closes)
+        if not leases:
+            epochs.drop_newest(stack, name)
+            raise EdgedropError(f"{name} had given all tokens of epoch {closes.epoch}", NOTHING)
+        found = msgspec.structs.replace(wanted, leases=leases)
+        epochs.put(stack, name, found)
+    return found
+
+
+def _prove(known: Known, wanted: Recorded) -> Standing:
+    """The chain has the grant open with these leases, and the node says that it sells with that very key."""
+    grant = known.grant_id(wanted.epoch)
+    now = standing(known.place, grant)
+    if now.status is not Status.OPEN or [(one.start, one.quota) for one in now.leases] != [
+        (one.start, one.quota) for one in wanted.leases
+    ]:
+        raise NotVerified(f"the chain has epoch {wanted.epoch} {now.status.name.lower()} with {now.data()}", AGAIN)
+    try:
+        answer = httpx.get(f"http://{known.node.address}:{MINT_PORT}/v1/status", timeout=ANSWER_S, trust_env=False)
+        said = msgspec.json.decode(answer.raise_for_status().content, type=NodeSaid).of(grant)
+    except (httpx.HTTPError, msgspec.DecodeError) as fault:
+        raise Unreachable(f"{known.node.name} does not say that it sells: {fault!r}", AGAIN) from fault
+    if said.grant_id != grant or said.key.lower() != (now.key or "").lower() or not said.ready:
+        raise Unreachable(f"{known.node.name} says {said.reason or 'another key'} of epoch {wanted.epoch}", AGAIN)
+    return now
+
+
+def _words(known: Known, wanted: Recorded) -> list[str]:
+    """What will be."""
+    others = ", ".join(str(one.epoch) for one in known.older(wanted.epoch))
+    ends = f"closes epoch {wanted.closes} for ever, and " if wanted.closes is not None else ""
+    what = _ranges(known.plan, wanted.leases) if wanted.leases else f"what epoch {wanted.closes} has left"
+    return [
+        f"this {ends}opens epoch {wanted.epoch} of {known.node.name}, with a new key in its HSM: {what}",
+        f"vouchers of epoch {others} redeem as before, and their claims are answered as before",
+    ]
+
+
+def _given(ended: Standing) -> tuple[Lease, ...]:
+    return tuple(Lease(one.tier, one.start, one.quota, one.not_before, one.redeem_by) for one in ended.leases)
+
+
+def _ranges(plan: DropPlan, leases: tuple[Lease, ...]) -> str:
+    """In words, without what is empty."""
+    held = (one for one in leases if one.quota)
+    return ", ".join(f"{plan.tiers[one.tier].name} {one.start}-{one.start + one.quota - 1}" for one in held) or "none"
+
+
+def _report(known: Known, wanted: Recorded, before: Standing, now: Standing, *, as_json: bool) -> None:
+    closed = None if wanted.closes is None else standing(known.place, known.grant_id(wanted.closes))
+    say(f"done: epoch {wanted.epoch}, grant {now.grant_id}, key {now.key}")
+    say(f"the chain says: open, {_ranges(known.plan, wanted.leases)}; {known.node.name} sells from it")
+    if as_json:
+        answer: dict[str, Any] = {
+            "act": "Rotate",
+            "node": known.node.name,
+            "epoch": wanted.epoch,
+            "contract": known.place.contract,
+            "chain_id": known.place.chain_id,
+            "before": before.data(),
+            "closed": closed and {"epoch": wanted.closes, **closed.data()},
+            "leases": [asdict(one) for one in wanted.leases],
+            "now": now.data(),
+            "unseen": list(now.unseen),
+        }
+        tell(answer)
