@@ -48,6 +48,7 @@ class Site:
     stats: str
     nodes: dict[str, subprocess.Popen[bytes]]
     ports: dict[str, int]
+    admin: int
 
     def claim(self, client: httpx.Client, claim_id: str) -> httpx.Response:
         return client.post(f"{self.url}/v1/claims", json={"claim_id": claim_id})
@@ -71,7 +72,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
         FrontNode("quay-spare1", "127.0.0.1", "spare", ports["quay-spare1"]),
     )
     claims, stats = free_port(), free_port()
-    options = FrontOptions(f"127.0.0.1:{claims}", f"127.0.0.1:{stats}", str(tmp_path / "admin.sock"), free_port())
+    admin = free_port()
+    options = FrontOptions(f"127.0.0.1:{claims}", f"127.0.0.1:{stats}", str(tmp_path / "admin.sock"), admin)
     (tmp_path / "haproxy.cfg").write_text(render("quay", places, options))
     run = f"front-{uuid.uuid4().hex[:6]}"
     try:
@@ -80,7 +82,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         for port in ports.values():
             wait_ready(f"http://127.0.0.1:{port}/readyz")
         time.sleep(0.6)  # two checks of each node, so that both are known as up
-        yield Site(f"http://127.0.0.1:{claims}", f"http://127.0.0.1:{stats}", nodes, ports)
+        yield Site(f"http://127.0.0.1:{claims}", f"http://127.0.0.1:{stats}", nodes, ports, admin)
     finally:
         sweep(run)
         for process in nodes.values():
@@ -106,6 +108,34 @@ def test_no_claim_fails_when_the_appliance_goes(site: Site, fault: signal.Signal
         seen = Counter(answer.result() for answer in answers)
     assert {status for status, _ in seen} <= {200, 201}, seen
     assert {node for _, node in seen} == {"quay-appliance1", "quay-spare1"}, seen
+
+
+def test_no_claim_fails_while_the_appliance_stands_aside(site: Site) -> None:
+    """50 claims/s; the front is told to spare it after one second, and to send to it again after two."""
+
+    def told(state: str) -> None:
+        with socket.create_connection(("127.0.0.1", site.admin), 5) as line:
+            line.sendall(f"set server nodes/quay-appliance1 state {state}\n".encode())
+            assert line.recv(1024).strip() == b""
+
+    def one(number: int) -> tuple[int, int, str]:
+        time.sleep(max(0.0, begin + number / 50 - time.monotonic()))
+        answer = site.claim(client, f"aside-{number}")
+        return number, answer.status_code, answer.headers.get("X-Edgedrop-Node", "")
+
+    with httpx.Client(timeout=10) as client, ThreadPoolExecutor(50) as pool:
+        begin = time.monotonic()
+        answers = [pool.submit(one, number) for number in range(150)]
+        time.sleep(1)
+        told("drain")
+        time.sleep(1)
+        told("ready")
+        seen = [answer.result() for answer in answers]
+    assert {status for _, status, _ in seen} <= {200, 201}, seen
+    by_node = [
+        {node for number, _, node in seen if number in part} for part in (range(45), range(65, 95), range(115, 150))
+    ]
+    assert by_node == [{"quay-appliance1"}, {"quay-spare1"}, {"quay-appliance1"}]
 
 
 def test_spares_wait_while_an_appliance_is_up(site: Site) -> None:
