@@ -42,7 +42,7 @@ def test_an_epoch_counts_once_its_leases_are_known_and_moves_nothing_else() -> N
     assert replace(node, later=()) == before.nodes[0]
     assert after.nodes[1:] == before.nodes[1:]
     assert after.contract == before.contract
-    told = facts(after, node, plan_lab(17), "PEM")
+    told = facts(after, node, plan_lab(17), "PEM", {"hub": "HUB"})
     assert [(one.epoch, one.grant_id) for one in told.each()] == [(one.epoch, one.grant_id) for one in node.each()]
 
 
