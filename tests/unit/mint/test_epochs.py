@@ -152,8 +152,12 @@ def test_two_grants_in_one_signer_process(tmp_path_factory: pytest.TempPathFacto
     assert journals == ["lights.quay-appliance1.1.journal", "lights.quay-appliance1.2.journal"]
 
 
-def _signers(drop: Drop) -> dict[int, SignerClient]:
-    return {one.epoch: SignerClient(socket_of(drop.socket, one.epoch)) for one in drop.facts.each()}
+async def _signers(drop: Drop) -> dict[int, SignerClient]:
+    """Each vouched for: without a witness a signer signs nothing."""
+    found = {one.epoch: SignerClient(socket_of(drop.socket, one.epoch)) for one in drop.facts.each()}
+    for signer in found.values():
+        await drop.witness.vouch_soon(signer)
+    return found
 
 
 async def _refusal(node: Asks, claim: Claim) -> str:
@@ -164,7 +168,7 @@ async def _refusal(node: Asks, claim: Claim) -> str:
 
 async def _rotation(drop: Drop, keys: list[str]) -> None:
     """Epoch 1 sells its only token, then epoch 2 goes on; who asks again gets what they had."""
-    signers = _signers(drop)
+    signers = await _signers(drop)
     node, first, second = epochs(signers), drop.claim("first", WALLET), drop.claim("second")
     await signers[1].ask("lease", envelope=drop.at(1).lease(keys[0], quota=1))
     one = await node.ask("claim", **fields(first))
@@ -185,7 +189,7 @@ async def _afterwards(drop: Drop) -> None:
     """Epoch 1 is closed by its own command: what it gave is found, and never given again by epoch 2."""
     closed = await asyncio.to_thread(lambda: drop.ask("close", stdin=drop.at(1).close()))
     assert closed["high_seqs"] == [1]
-    node = epochs(_signers(drop))
+    node = epochs(await _signers(drop))
     told = await node.ask("status")
     assert (told["ready"], told["left"], told["issued"]) == (True, {"0": 1}, {"0": 2})
     given = [(await node.ask("find", claim_id=name))["token_id"] for name in ("first", "second")]
