@@ -54,7 +54,7 @@ class Pkcs11Keystore:
                 raise HsmFault(f"the PIN of token {token} is not there: {pin_file}")
             make_token(self._module, path, token, pin_file)
         self._seats: queue.LifoQueue[Seat] = queue.LifoQueue()
-        self._opening = threading.Lock()
+        self._opening, self._making = threading.Lock(), threading.Lock()
         self._login: pkcs11.Session | None = None
         self._opened = 0  # the module's start that the seats belong to; 0: none
         self._not_before = 0.0
@@ -62,8 +62,12 @@ class Pkcs11Keystore:
         self._persist(lambda _: None)
 
     def key(self, label: str) -> Pkcs11Key:
-        """Find the key pair by its label or make it: secp256k1, sensitive, not extractable."""
-        return Pkcs11Key(self, label, self._persist(lambda seat: _public_point(seat.session, label)))
+        """Find the key pair by its label or make it: secp256k1, sensitive, not extractable.
+
+        One at a time: two that miss it at once would make two under one label, and none is found ever after.
+        """
+        with self._making:
+            return Pkcs11Key(self, label, self._persist(lambda seat: _public_point(seat.session, label)))
 
     def sign(self, label: str, digest: bytes) -> bytes:
         """CKM_ECDSA over exactly 32 bytes: r and s."""

@@ -69,6 +69,19 @@ def test_the_key_is_the_tokens_and_stays_there(folder: Path) -> None:
     assert (folder / "pin").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_key_that_many_want_at_once_is_made_once(folder: Path) -> None:
+    """A node's epochs ask for its enrolment key in the same moment."""
+    store, together = opened(folder), threading.Barrier(4)
+
+    def made(_: int) -> bytes:
+        together.wait()
+        return store.key("enrol/quay-appliance1").public
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(made, range(4)))) == 1
+    assert opened(folder).key("enrol/quay-appliance1").public == store.key("enrol/quay-appliance1").public
+
+
 def test_a_token_that_goes_and_comes_back_signs_again_with_its_own_key(folder: Path) -> None:
     key = opened(folder).key(LABEL)
     (folder / "tokens").rename(folder / "away")
