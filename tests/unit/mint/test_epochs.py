@@ -187,9 +187,9 @@ async def _rotation(drop: Drop, keys: list[str]) -> None:
 
 async def _afterwards(drop: Drop) -> None:
     """Epoch 1 is closed by its own command: what it gave is found, and never given again by epoch 2."""
+    node = epochs(await _signers(drop))
     closed = await asyncio.to_thread(lambda: drop.ask("close", stdin=drop.at(1).close()))
     assert closed["high_seqs"] == [1]
-    node = epochs(await _signers(drop))
     told = await node.ask("status")
     assert (told["ready"], told["left"], told["issued"]) == (True, {"0": 1}, {"0": 2})
     given = [(await node.ask("find", claim_id=name))["token_id"] for name in ("first", "second")]
