@@ -10,6 +10,7 @@ import msgspec
 import typer
 
 from infra.errors import BadUsage, FaultyFile, NotVerified
+from infra.ops import vouch
 from infra.ops.output import answer, tell
 from node_image.protocol.examine import Examined, Standing, beside, examine
 from node_image.protocol.facts import DropFacts, parse
@@ -36,6 +37,9 @@ WRONG = {
 @app.callback()
 def journal() -> None:
     """A node's journal: what was signed there, in which order."""
+
+
+app.command()(vouch.vouch)
 
 
 @app.command()

@@ -20,6 +20,7 @@ from node_image.protocol.errors import NotVerified
 
 PAYLOAD_TYPE = "application/vnd.edgedrop.witness+json"
 HUB = "hub"
+OWNER = "owner"  # by the owner's own key, carried by a tech: where no other witness is reached
 Word = Annotated[str, Meta(pattern="^0x[0-9a-f]{64}$")]
 Count = Annotated[int, Meta(ge=0)]
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
-from node_image.protocol import closeout, frames, journal, rules
+from node_image.protocol import closeout, frames, journal, rules, witness
 from node_image.protocol.acts import close_out_hash
 from node_image.protocol.eip712 import Batch, digest
 from node_image.protocol.errors import JournalDamaged, NotVerified, ProtocolError
@@ -143,9 +143,12 @@ class Signer:
             level = "error" if verdict.final else "info"
             log(f"journal is {verdict.freshness}", level=level, reason=verdict.reason, gap=verdict.gap)
         if self.standing().fresh and self.state.closed is None:
-            moved = self._outlook.believe(self.state.clock, answer)
-            if moved is not None:
+            reached = self.state.journal_seq
+            if answer.seen.witness == witness.OWNER and verdict != before:
+                self._append(Kind.VOUCH, frames.Vouch(answer.seen.frames, envelope=answer.envelope))
+            if moved := self._outlook.believe(self.state.clock, answer):
                 self._append(Kind.TIME, moved)
+            if self.state.journal_seq > reached:
                 await self._sync()
             await self._finish()
             self.standing()

@@ -55,7 +55,8 @@ class Outlook:
 
     def __init__(self, facts: DropFacts, now: Callable[[], Boot]) -> None:
         self._grant_id = unhex(facts.grant_id)
-        self._keys = {name: pem.encode() for name, pem in facts.witnesses.items()}
+        keys = facts.witnesses | {witness.OWNER: facts.owner_public_key}
+        self._keys = {name: pem.encode() for name, pem in keys.items()}
         self._now, self._started = now, now()
         self._open: dict[bytes, Boot] = {}
         self._doubted: dict[str, Answer] = {}  # by source

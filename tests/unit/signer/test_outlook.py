@@ -20,7 +20,7 @@ from node_image.signer.outlook import ANSWER_MS, FLOOR_STEP_MS, MAX_OPEN, machin
 from node_image.signer.status import status
 from tests.a_witness import Witness
 from tests.unit.protocol.world import FACTS, NOW
-from tests.unit.signer.box import Box, refused, sold
+from tests.unit.signer.box import OWNER, Box, refused, sold
 
 
 async def test_with_no_witness_nothing_is_signed_and_it_says_why(box: Box) -> None:
@@ -223,6 +223,29 @@ async def test_a_machine_that_rebooted_signs_nothing_before_a_source_is_heard(bo
     assert await refused(again) == ("not_ready", "no source has told the time since this machine started")
     await box.vouch(again, saw)
     assert (await sold(again, "a")).batch.issued_at == box.now_ms // 1000
+
+
+async def test_a_box_that_was_off_for_long_needs_a_second_source_and_the_owner_is_one(box: Box) -> None:
+    await box.vouch(await box.start())
+    box.now_ms += JUMP_MS + 60_000
+    box.reboot()
+    signer = await box.start()
+    await box.vouch(signer)
+    assert (await refused(signer))[0] == "not_ready"
+    assert "takes two" in status(signer)["time"]["refused"]
+    await box.vouch(signer, Witness(OWNER, now_ms=box.witness.now_ms, name="owner"))
+    assert status(signer)["time"]["source"] == "hub+owner"
+    await sold(signer, "a")
+    assert (await box.start()).state.clock == signer.state.clock
+
+
+async def test_the_owners_word_for_a_disk_stands_in_its_journal(box: Box) -> None:
+    signer = await box.start()
+    await box.vouch(signer, replace(box.saw(signer), key=OWNER, name="owner"))
+    assert box.kinds[-2:] == [Kind.VOUCH, Kind.TIME]
+    await sold(signer, "a")
+    await box.vouch(signer, replace(box.witness, frames=signer.state.journal_seq + 1, head=bytes(32)))
+    assert (await refused(signer))[0] == "stopped", "who saw more is believed all the same"
 
 
 async def test_a_restart_on_the_same_boot_knows_the_time_and_still_asks_for_a_witness(box: Box) -> None:
