@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +32,10 @@ HOUR_S = 3600
 QUIET_S = 0.5  # so long a tail is listened to
 
 
+class SignerDied(Exception):
+    """No exercise is a reason to."""
+
+
 @dataclass
 class Box:
     """One node: its files, the bug in its signer, and what went wrong."""
@@ -39,6 +44,7 @@ class Box:
     bug: str
     wrong: list[str] = field(default_factory=list)
     sold: int = 0
+    process: subprocess.Popen[bytes] = field(init=False)
 
     @property
     def journal(self) -> Path:
@@ -49,7 +55,8 @@ class Box:
     @contextmanager
     def running(self) -> Iterator[None]:
         """A signer process, once it knows its key and holds its lease."""
-        with signer(self.drop, self.bug):
+        with signer(self.drop, self.bug) as process:
+            self.process = process
             key = self.drop.ask("address")["key"]
             self.ask("lease", envelope=self.drop.lease(str(key)))
             yield
@@ -63,6 +70,8 @@ class Box:
             except SignerRefused:
                 return {}
             except SignerAway:
+                if self.process.poll() is not None:
+                    raise SignerDied from None
                 if time.monotonic() > deadline:
                     raise
             time.sleep(0.05)  # the pace of asking
@@ -149,29 +158,36 @@ def false_answers(box: Box) -> None:
         box.must(not box.sells(), "a stranger is believed")
 
 
+def wrong_by(box: Box, seconds: int) -> Witness:
+    """The box's witness with such a clock."""
+    return replace(box.drop.witness, now_ms=lambda: wall_ms() + seconds * 1000)
+
+
 def clocks_that_lie(box: Box) -> None:
     """A hub that is wrong by more than one source may, and one that goes back below the floor."""
     with box.running():
         box.hear(box.drop.witness)
         before = _time(box)
-        box.hear(replace(box.drop.witness, now_ms=lambda: wall_ms() + JUMP_MS + 10_000))
+        box.hear(wrong_by(box, JUMP_MS // 1000 + 10))
         box.must(_time(box)["lo"] < before["lo"] + JUMP_MS // 1000, "one source alone poisons the floor")
-        box.hear(replace(box.drop.witness, now_ms=lambda: wall_ms() - JUMP_MS // 2))
+        box.hear(wrong_by(box, -JUMP_MS // 2000))
         box.must(_time(box)["lo"] >= before["lo"], "the clock goes back below its floor")
         box.must(box.sells(), "a lie that was not believed stops the sale")
 
 
-def window_that_is_over(box: Box) -> None:
-    """The source says that the window is over, and the machine's own clock that it is not."""
-    facts = msgspec.structs.replace(box.drop.facts, closes_at=int(time.time()) + HOUR_S)
-    box.drop = replace(box.drop, facts=facts)
-    (box.drop.folder / "drop" / "drop.json").write_bytes(msgspec.json.encode(facts))
-    with box.running():
-        box.hear(replace(box.drop.witness, now_ms=lambda: wall_ms() + HOUR_S * 1000))
-        box.must(not box.sells(), "a claim is signed after the window")
+def outside_the_window(box: Box) -> None:
+    """The source says that the window is not open yet, or over, and the machine's own clock that it is open."""
+    now = int(time.time())
+    for window, off_s in (({"opens_at": now - HOUR_S}, -2 * HOUR_S), ({"closes_at": now + HOUR_S}, HOUR_S)):
+        facts = msgspec.structs.replace(box.drop.facts, **window)
+        (box.drop.folder / "drop" / "drop.json").write_bytes(msgspec.json.encode(facts))
+        with box.running():
+            box.hear(wrong_by(box, off_s))
+            box.must(not box.sells(), "a claim is signed outside the window")
+        box.journal.unlink()
 
 
-EXERCISES: tuple[Callable[[Box], None], ...] = (restored_copy, false_answers, clocks_that_lie, window_that_is_over)
+EXERCISES: tuple[Callable[[Box], None], ...] = (restored_copy, false_answers, clocks_that_lie, outside_the_window)
 
 
 def outcomes(template: Drop, pool: Executor) -> list[Outcome]:
@@ -191,7 +207,10 @@ def met(template: Drop, exercise: Callable[[Box], None], bug: str) -> list[str]:
     """What went wrong."""
     with tempfile.TemporaryDirectory() as folder:
         box = Box(copy_of(template, Path(folder) / "d"), bug)
-        exercise(box)
+        try:
+            exercise(box)
+        except SignerDied:
+            box.wrong.append("the signer died")
         return box.wrong
 
 
