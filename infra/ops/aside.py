@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import httpx
@@ -37,12 +37,23 @@ def aside(drop: str, geo: Geography, node: str) -> Iterator[None]:
             yield
             return
         say(f"{node} stands aside: claims go to {', '.join(sorted(others))}")
-        _tell_front(drop, geo, f"set server nodes/{node} state drain")
+        away, back = words(node, others)
+        _tell_front(drop, geo, away)
         try:
             _await_last(client, geo, node)
             yield
         finally:
-            _tell_front(drop, geo, f"set server nodes/{node} state ready")
+            _tell_front(drop, geo, back)
+
+
+def words(node: str, others: Collection[str]) -> tuple[str, str]:
+    """What HAProxy is told before and after.
+
+    A sole neighbour is not checked meanwhile: two late answers would take it out, and there is nobody to send to instead.
+    """
+    sole = f"nodes/{next(iter(others))}" if len(others) == 1 else ""
+    away, back = f"set server nodes/{node} state drain", f"set server nodes/{node} state ready"
+    return (f"disable health {sole}; {away}", f"{back}; enable health {sole}") if sole else (away, back)
 
 
 def _await_last(client: httpx.Client, geo: Geography, node: str) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from infra.ops.aside import words
 from node_image.front.config import FrontNode, FrontOptions, render
 from tests.e2e.box import image
 from tests.e2e.standing import docker, sweep
@@ -111,11 +112,15 @@ def test_no_claim_fails_when_the_appliance_goes(site: Site, fault: signal.Signal
 
 
 def test_no_claim_fails_while_the_appliance_stands_aside(site: Site) -> None:
-    """50 claims/s; the front is told to spare it after one second, and to send to it again after two."""
+    """50 claims/s; the front is told to spare it after one second, and to send to it again after two.
 
-    def told(state: str) -> None:
+    Meanwhile the spare's checks all fail: it is late, and the only one that there is.
+    """
+    away, back = words("quay-appliance1", {"quay-spare1"})
+
+    def told(command: str) -> None:
         with socket.create_connection(("127.0.0.1", site.admin), 5) as line:
-            line.sendall(f"set server nodes/quay-appliance1 state {state}\n".encode())
+            line.sendall(f"{command}\n".encode())
             assert line.recv(1024).strip() == b""
 
     def one(number: int) -> tuple[int, int, str]:
@@ -127,9 +132,10 @@ def test_no_claim_fails_while_the_appliance_stands_aside(site: Site) -> None:
         begin = time.monotonic()
         answers = [pool.submit(one, number) for number in range(150)]
         time.sleep(1)
-        told("drain")
+        told(away)
+        httpx.post(f"http://127.0.0.1:{site.ports['quay-spare1']}/v1/claims", json={"claim_id": "unwell"})
         time.sleep(1)
-        told("ready")
+        told(back)
         seen = [answer.result() for answer in answers]
     assert {status for _, status, _ in seen} <= {200, 201}, seen
     by_node = [

@@ -20,7 +20,7 @@ from infra.ops.selling import sell
 from infra.plan.model import Node
 from node_image.hub.chain import Chain
 from tests.e2e.small_drop import write_small_drop
-from tests.e2e.standing import Standing, changes, sweep, wait_for
+from tests.e2e.standing import Standing, changes, docker, sweep, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -98,7 +98,7 @@ def test_rotate_while_claims_run(shared: Standing, stack: str, tmp_path: Path) -
     after = bought(stack, 3 * AT_A_TIME)
 
     everything = [*before, *meanwhile, *after]
-    assert [one.failures for one in everything if one.failures] == []
+    assert [one.failures for one in everything if one.failures] == [], docker("logs", f"{stack}-quay-front")[-4000:]
     checker = buyer(stack)
     for one in everything:
         assert one.voucher is not None

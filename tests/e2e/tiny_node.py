@@ -1,4 +1,7 @@
-"""A stand-in for a mint in the front's tests: `tiny_node.py <port> <name>`; it knows the claims it was sent."""
+"""A stand-in for a mint in the front's tests: `tiny_node.py <port> <name>`; it knows the claims it was sent.
+
+Sent the claim "unwell", it goes on answering and is ready no more.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         claim = self.path.removeprefix("/v1/claims/")
-        known = self.path == "/readyz" or claim in self.claims
+        known = "unwell" not in self.claims if self.path == "/readyz" else claim in self.claims
         self.answer(200 if known else 404, {"claim_id": claim})
 
     def do_POST(self) -> None:
