@@ -49,7 +49,7 @@ def aside(drop: str, geo: Geography, node: str) -> Iterator[None]:
 def words(node: str, others: Collection[str]) -> tuple[str, str]:
     """What HAProxy is told before and after.
 
-    A sole neighbour is not checked meanwhile: two late answers would take it out, and there is nobody to send to instead.
+    A sole neighbour is not checked meanwhile: two late answers would take it out, with nobody to send to instead.
     """
     sole = f"nodes/{next(iter(others))}" if len(others) == 1 else ""
     away, back = f"set server nodes/{node} state drain", f"set server nodes/{node} state ready"
