@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ipaddress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from infra.home import place
 from infra.keys import kept
 
 LIFE = timedelta(days=3650)
@@ -35,6 +37,13 @@ def hub_pem(address: str) -> bytes:
 def node_pem(drop: str, node: str) -> bytes:
     """A node's key and certificate: CN is the node, O the drop."""
     return kept(f"node.{drop}.{node}.pem", lambda: _issue(drop, node, _CLIENT))
+
+
+def node_file(drop: str, node: str) -> Path:
+    """The file that holds a node's, for what acts in its place."""
+    name = f"node.{drop}.{node}.pem"
+    node_pem(drop, node)
+    return place("keys", name)
 
 
 def control_pem() -> bytes:

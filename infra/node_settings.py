@@ -1,6 +1,7 @@
 """What one node is given: its containers, and its files laid out under EDGEDROP_HOME for Ansible and Pulumi to take.
 
-The files hold secrets (the bus's password), so resources carry their place and digest, never their content.
+The files hold secrets (the bus's password, the node's TLS key), so resources carry their place and digest, never
+their content.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from infra import keys
+from infra import certificates, keys
 from infra.home import ROOT, place, write_private
 from infra.plan import facts
 from infra.plan.model import DropPlan, HubAddresses, Node
@@ -76,6 +77,8 @@ def node_settings(plan: DropPlan, node: Node, stack: str, hub: HubAddresses, rel
         "nats.conf": leaf_config(hub.bus, keys.bus_secret()).encode(),
         "drop.json": msgspec.json.encode(facts(plan, node, hub, keys.owner_public_pem().decode(), keys.witnesses())),
         "content.zip": place("drops", plan.drop, "content.zip").read_bytes(),
+        "cloud.pem": certificates.node_pem(plan.drop, node.name),
+        "authority.pem": certificates.authority_pem(),
     }
     for name, data in content.items():
         _write_changed(folder / name, data)

@@ -18,7 +18,7 @@ SCHEMA = 1
 def lab_outputs(hub: HubAddresses) -> None:
     """Addresses of the hub's services."""
     pulumi.export("schema", SCHEMA)
-    for name in ("registry", "registry_push", "bus", "ledger_db", "chain", "ledger"):
+    for name in ("registry", "registry_push", "bus", "ledger_db", "chain", "ledger", "cloud_signer"):
         pulumi.export(name, getattr(hub, name))
 
 

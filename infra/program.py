@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pulumi
 
-from infra import keys, release, stacks
+from infra import certificates, keys, release, stacks
 from infra.components.geography import GeographyArgs, GeographyGround
 from infra.components.lab import Lab, LabArgs
 from infra.errors import StackNotUp
@@ -12,7 +12,7 @@ from infra.node_settings import node_settings
 from infra.ops.drops import plan_of
 from infra.ops.prepare import image_ids, lab_file
 from infra.outputs import drop_outputs, geography_outputs, lab_outputs
-from infra.plan import plan_lab
+from infra.plan import cloud_facts, plan_lab
 from infra.plan.contract import deployment_of
 from infra.plan.model import DropPlan, HubAddresses
 from infra.resources.contract import Contract
@@ -56,7 +56,7 @@ def declare_drop(stack: Stack) -> None:
 
 
 def _declare_geographies(stack: Stack, plan: DropPlan, hub: HubAddresses, contract: pulumi.Input[str]) -> None:
-    images, current = image_ids(), release.current(stack.lab)
+    images, current, owner = image_ids(), release.current(stack.lab), keys.owner_public_pem().decode()
     chosen = [geo for geo in plan.geographies if stack.geography in ("", geo.name)]
     grounds = [
         GeographyGround(
@@ -71,6 +71,7 @@ def _declare_geographies(stack: Stack, plan: DropPlan, hub: HubAddresses, contra
                 authorized_key=keys.ssh_public_key(),
                 settings={node.name: node_settings(plan, node, stack.name, hub, current) for node in geo.nodes},
                 contract=contract,
+                cloud={one.name: cloud_facts(plan, one, hub, owner, keys.witnesses()) for one in geo.cloud},
             ),
         )
         for geo in chosen
@@ -92,6 +93,8 @@ def _containers(hub: HubAddresses, file: LabFile) -> tuple[HubContainer, ...]:
         relayer_key=keys.relayer_key(),
         hub_key=keys.hub_key(),
         witness_key=keys.witness_pem().decode(),
+        cloud_tls=certificates.hub_pem(hub.cloud_signer).decode(),
+        authority_pem=certificates.authority_pem().decode(),
         owner_public_pem=keys.owner_public_pem().decode(),
         bus_config=hub_config(bus),
     )

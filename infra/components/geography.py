@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
 import pulumi
 import pulumi_docker as docker
 
@@ -15,8 +16,9 @@ from infra.components.labels import network_labels
 from infra.components.spare import Spare
 from infra.node_settings import NodeSettings
 from infra.outputs import node_output
-from infra.plan.model import DropPlan, Geography, HubAddresses, Node
-from infra.resources.grant import Grant
+from infra.plan.model import CloudGrant, DropPlan, Geography, HubAddresses, Node
+from infra.resources.grant import CloudSide, Grant
+from node_image.protocol.facts import DropFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class GeographyArgs:
     authorized_key: str
     settings: Mapping[str, NodeSettings]
     contract: pulumi.Input[str]
+    cloud: Mapping[str, DropFacts]  # by grant, what the cloud signer is told of it
 
 
 class GeographyGround(pulumi.ComponentResource):
@@ -54,6 +57,8 @@ class GeographyGround(pulumi.ComponentResource):
         )
         for node in args.geography.nodes:
             self._node(node)
+        for grant in args.geography.cloud:
+            self._cloud(grant)
         front = FrontArgs(args.stack, args.geography, args.images["front"], self._network.name)
         Front(f"{name}-front", front, pulumi.ResourceOptions(parent=self))
         self.register_outputs({})
@@ -83,3 +88,19 @@ class GeographyGround(pulumi.ComponentResource):
             )
             before, self.grants[one.grant_id] = grant, grant.key
         self.nodes[node.name] = box.ready.host_key.apply(lambda key: node_output(node, settings.host, key))
+
+    def _cloud(self, held: CloudGrant) -> None:
+        """In the hub and not in the box: it outlives a box that is made anew."""
+        args = self._args
+        grant = Grant(
+            f"{held.name}-grant",
+            args.plan,
+            held,
+            args.settings[held.node].host,
+            rpc=args.hub.chain_url,
+            bus=args.hub.bus,
+            contract=args.contract,
+            cloud=CloudSide(args.hub.cloud_signer_place, msgspec.json.encode(args.cloud[held.name]).decode()),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.grants[held.grant_id] = grant.key

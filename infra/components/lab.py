@@ -75,6 +75,8 @@ class Lab(pulumi.ComponentResource):
             if service.healthcheck
             else None,
             wait=bool(service.healthcheck),  # up means that it answers
+            capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]) if service.unprivileged else None,
+            security_opts=["no-new-privileges"] if service.unprivileged else None,
             must_run=True,
             restart="unless-stopped",
             opts=self._child(after, ["healthcheck"]),

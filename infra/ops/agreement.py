@@ -1,6 +1,7 @@
 """Do journal, ledger and chain say the same? Pure: what was seen goes in, what differs comes out in sentences.
 
-Per grant: the ledger stands at the head of the node's journal and holds as many claims. Over the drop: what the ledger
+Per grant (a node's, or the cloud signer's for a node): the ledger stands at the head of its journal and holds as many
+claims. Over the drop: what the ledger
 calls redeemed is what the chain minted, and every voucher is redeemed, superseded or waits to be paid.
 """
 
@@ -11,7 +12,9 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from infra.plan.model import DropPlan, Geography, Node
+from infra.plan.model import CloudGrant, DropPlan, Geography, Node
+
+Holder = Node | CloudGrant
 
 
 class EpochSaid(msgspec.Struct, frozen=True):
@@ -128,16 +131,16 @@ def _geography(geo: Geography, seen: Seen) -> GeographyReport:
         nodes=len(geo.nodes),
         reachable=len(answers),
         ready=sum(said.ready for said in answers),
-        claims=sum(_claims(one, seen) for node in geo.nodes for one in node.each()),
+        claims=sum(_claims(one, seen) for holder in geo.grants for one in holder.each()),
         redeemed=len(_minted(geo, seen)),
         p50_ms=max((said.p50_ms for said in answers if said.p50_ms is not None), default=None),
         p99_ms=max((said.p99_ms for said in answers if said.p99_ms is not None), default=None),
-        differences=tuple(fault for node in geo.nodes for fault in _node(node, seen)),
+        differences=tuple(fault for node in geo.grants for fault in _node(node, seen)),
     )
 
 
-def _claims(node: Node, seen: Seen) -> int:
-    """Of one epoch: by the journal; by the ledger where the node is silent."""
+def _claims(node: Holder, seen: Seen) -> int:
+    """Of one grant: by its journal; by the ledger where its signer is silent."""
     answer, held = seen.nodes.get(node.name), _held(node, seen.ledger)
     said = answer and answer.of(node.grant_id)
     if said is not None and said.grant_id == node.grant_id and said.journal_seq is not None:
@@ -146,25 +149,26 @@ def _claims(node: Node, seen: Seen) -> int:
 
 
 def _minted(geo: Geography, seen: Seen) -> set[int]:
-    grants = {one.grant_id for node in geo.nodes for one in node.each()}
+    grants = {one.grant_id for holder in geo.grants for one in holder.each()}
     return {token for token, grant in (seen.chain or {}).items() if grant in grants}
 
 
-def _held(node: Node, ledger: LedgerSaid | None) -> GrantSaid | None:
+def _held(node: Holder, ledger: LedgerSaid | None) -> GrantSaid | None:
     return next((grant for grant in ledger.grants if grant.grant_id == node.grant_id), None) if ledger else None
 
 
-def _node(node: Node, seen: Seen) -> Iterator[str]:
+def _node(node: Holder, seen: Seen) -> Iterator[str]:
     said = seen.nodes.get(node.name)
     if said is None:
         yield f"{node.name} does not answer: its journal is unknown"
         return
-    for one in node.each():
-        named = f"{node.name} (epoch {one.epoch})" if node.later else node.name
+    each = node.each()
+    for one in each:
+        named = f"{node.name} (epoch {one.epoch})" if len(each) > 1 else node.name
         yield from _epoch(replace(one, name=named), said.of(one.grant_id), _held(one, seen.ledger), seen)
 
 
-def _epoch(node: Node, said: EpochSaid, held: GrantSaid | None, seen: Seen) -> Iterator[str]:
+def _epoch(node: Holder, said: EpochSaid, held: GrantSaid | None, seen: Seen) -> Iterator[str]:
     if said.journal_seq is None:
         yield f"{node.name}'s signer does not answer ({said.reason}): its journal is unknown"
     elif said.grant_id != node.grant_id:
@@ -176,7 +180,7 @@ def _epoch(node: Node, said: EpochSaid, held: GrantSaid | None, seen: Seen) -> I
         yield from _journal(node, said, held)
 
 
-def _journal(node: Node, said: EpochSaid, held: GrantSaid) -> Iterator[str]:
+def _journal(node: Holder, said: EpochSaid, held: GrantSaid) -> Iterator[str]:
     if said.journal_seq and said.head != held.head:  # the head is over all frames: the same head, the same journal
         yield f"{node.name}'s journal is at frame {said.journal_seq} (head {said.head[:8]}), {_arrived(held)}"
     elif (issued := sum(said.issued.values())) != held.vouchers:

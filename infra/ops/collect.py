@@ -10,7 +10,9 @@ import msgspec
 
 from infra.ops.agreement import LedgerSaid, NodeSaid, Seen
 from infra.plan.model import DropPlan, HubAddresses
+from infra.provision import cloud
 from node_image.hub.chain import Chain, ChainFault
+from node_image.signer.client import SignerAway, SignerRefused
 
 ANSWER_S = 2.0
 WORKERS = 32
@@ -25,7 +27,7 @@ def collect(plan: DropPlan, hub: HubAddresses) -> Seen:
     def asked[T](place: str, question: Callable[[], T]) -> T | None:
         try:
             return question()
-        except (httpx.HTTPError, msgspec.MsgspecError, ChainFault) as fault:
+        except (httpx.HTTPError, msgspec.MsgspecError, ChainFault, SignerAway, SignerRefused) as fault:
             silent[place] = _why(fault)
             return None
 
@@ -36,6 +38,10 @@ def collect(plan: DropPlan, hub: HubAddresses) -> Seen:
         nodes = [
             (node.name, pool.submit(asked, node.name, lambda at=node.address: _node(client, at))) for node in plan.nodes
         ]
+        nodes += [
+            (one.name, pool.submit(asked, one.name, lambda node=one.node: _cloud(hub, plan.drop, node)))
+            for one in plan.cloud
+        ]
         said = {name: answer.result() for name, answer in nodes}
         return Seen(nodes=said, ledger=ledger.result(), chain=chain.result(), silent=silent)
 
@@ -43,6 +49,11 @@ def collect(plan: DropPlan, hub: HubAddresses) -> Seen:
 def _node(client: httpx.Client, address: str) -> NodeSaid:
     answer = client.get(f"http://{_host(address)}:{MINT_PORT}/v1/status").raise_for_status()
     return msgspec.json.decode(answer.content, type=NodeSaid)
+
+
+def _cloud(hub: HubAddresses, drop: str, node: str) -> NodeSaid:
+    """What the cloud signer says of the grant that it holds for the node."""
+    return msgspec.convert(cloud.status(hub.cloud_signer_place, drop, node), NodeSaid, strict=False)
 
 
 def _ledger(client: httpx.Client, hub: HubAddresses, drop: str) -> LedgerSaid:

@@ -18,7 +18,7 @@ from infra.errors import BadUsage, EdgedropError, NotVerified, Unreachable
 from infra.ops.drops import plan_of
 from infra.ops.output import say
 from infra.plan import plan_lab
-from infra.plan.model import DropPlan, HubAddresses, Node
+from infra.plan.model import CloudGrant, DropPlan, HubAddresses, Node
 from infra.stacks import Stack
 from node_image.hub.chain import Chain, ChainAway, ChainRefused
 from node_image.protocol.eip712 import grant_id
@@ -49,7 +49,15 @@ class Place:
 
     def epochs(self, name: str) -> tuple[Node, ...]:
         """The node in each of its epochs, oldest first."""
-        return tuple(one for one in (self.plan.grants if self.plan else ()) if one.name == name)
+        nodes = self.plan.nodes if self.plan else ()
+        return tuple(one for node in nodes if node.name == name for one in node.each())
+
+    def holder(self, name: str, epoch: int | None = None) -> Node | CloudGrant | None:
+        """As `node`, or the cloud signer's grant for one, which has a name of its own."""
+        cloud = self.plan.cloud if self.plan else ()
+        return self.node(name, epoch) or next(
+            (one for one in cloud if one.name == name and epoch in (None, one.epoch)), None
+        )
 
 
 @contextmanager
@@ -108,7 +116,7 @@ def grant_named(place: Place, node: str, epoch: int | None) -> str:
     """The grant id: of the node's newest epoch as planned, of (drop, node, epoch), or as it was given."""
     if re.fullmatch(GRANT, node):
         return node.lower()
-    planned = place.node(node, epoch)
+    planned = place.holder(node, epoch)
     if planned:
         each = [str(one.epoch) for one in place.epochs(node)]
         if epoch is None and len(each) > 1:

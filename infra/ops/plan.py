@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from rich.table import Table
 
 from infra.ops.drops import open_drop, plan_of_file
 from infra.ops.output import answer, tell
-from infra.plan.model import DropPlan
+from infra.plan.model import DropPlan, Lease
 
 WEI_PER_ETHER = 10**18
 
@@ -52,8 +53,15 @@ def _nodes(made: DropPlan) -> Table:
         table.add_row(f"{geo.name}-front", f"{geo.front_address}:8080")
         for node in geo.nodes:
             for one in node.each():
-                ranges = {lease.tier: f"{lease.start}-{lease.start + lease.quota - 1}" for lease in one.leases}
                 named = f"{node.name} (epoch {one.epoch})" if node.later else node.name
-                table.add_row(named, node.address, *(ranges.get(tier.tier, "") for tier in made.tiers))
+                table.add_row(named, node.address, *_ranges(made, one.leases))
+            for grant in (one for one in geo.cloud if one.node == node.name):
+                table.add_row(f"  {grant.name}", "when its HSM is out", *_ranges(made, grant.leases))
         table.add_section()
     return table
+
+
+def _ranges(made: DropPlan, leases: Sequence[Lease]) -> Iterator[str]:
+    """By tier; empty where there is no lease."""
+    held = {lease.tier: f"{lease.start}-{lease.start + lease.quota - 1}" for lease in leases}
+    return (held.get(tier.tier, "") for tier in made.tiers)

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from infra.plan.contract import plan_contract
-from infra.plan.leases import fallback_of, leases, quotas_of
-from infra.plan.model import Accounts, DropPlan, Epoch, Geography, Lease, Node, NodeKind, Split, Tier
+from infra.plan.leases import Share, cloud_of, fallback_of, quotas_of, shares
+from infra.plan.model import Accounts, CloudGrant, DropPlan, Epoch, Geography, Lease, Node, NodeKind, Split, Tier
 from infra.spec import DropFile, DropSpec, GeographySpec, SplitSpec
 from node_image.protocol.eip712 import grant_id
+from node_image.protocol.facts import cloud_node
 
 WEI_PER_GWEI = 10**9
 BPS_PER_PERCENT = 100
@@ -32,9 +33,9 @@ def plan_drop(
     """
     spec = file.spec
     tiers = _tiers(spec)
-    shares = leases(spec, tiers)
+    held = shares(spec, tiers)
     geographies = tuple(
-        _geography(file, geo, f"10.{slot}.{at + 1}", shares[at]) for at, geo in enumerate(spec.geographies)
+        _geography(file, geo, f"10.{slot}.{at + 1}", held[at]) for at, geo in enumerate(spec.geographies)
     )
     return DropPlan(
         drop=spec.name,
@@ -92,26 +93,36 @@ def _tiers(spec: DropSpec) -> tuple[Tier, ...]:
 
 def _largest(spec: DropSpec, tier: Tier) -> int:
     """A stolen operator key can't put a tier into one lease: none is larger than the largest that was planned."""
-    return max(quota for quotas in quotas_of(spec, tier) for quota in quotas)
+    percent = spec.leases.cloud_percent  # the cloud signer's part is never the larger one
+    return max(quota - cloud_of(quota, percent) for quotas in quotas_of(spec, tier) for quota in quotas)
 
 
 def _split(split: SplitSpec) -> Split:
     return Split(split.address, split.share_percent * BPS_PER_PERCENT)
 
 
-def _geography(file: DropFile, geo: GeographySpec, prefix: str, shares: Sequence[list[Lease]]) -> Geography:
+def _geography(file: DropFile, geo: GeographySpec, prefix: str, held: Sequence[Share]) -> Geography:
     kinds: list[tuple[NodeKind, int]] = [("appliance", n + 1) for n in range(geo.appliances)]
     kinds += [("spare", n + 1) for n in range(geo.spares)]
+    nodes = tuple(
+        _node(file, geo, f"{geo.name}-{kind}{number}", kind, at, prefix, tuple(held[at].own))
+        for at, (kind, number) in enumerate(kinds)
+    )
+    cloud = (_cloud(file, node, share) for node, share in zip(nodes, held, strict=True) if share.cloud)
     return Geography(
         name=geo.name,
         title=geo.title,
         subnet=f"{prefix}.0/24",
         front_address=f"{prefix}.{FRONT_HOST}",
-        nodes=tuple(
-            _node(file, geo, f"{geo.name}-{kind}{number}", kind, at, prefix, tuple(shares[at]))
-            for at, (kind, number) in enumerate(kinds)
-        ),
+        nodes=nodes,
+        cloud=tuple(cloud),
     )
+
+
+def _cloud(file: DropFile, node: Node, share: Share) -> CloudGrant:
+    name = cloud_node(node.name)
+    grant = "0x" + grant_id(file.spec.name, name, node.epoch).hex()
+    return CloudGrant(node.name, name, node.geo, node.epoch, grant, tuple(share.cloud))
 
 
 def _node(

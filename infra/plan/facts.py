@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from infra.plan.model import DropPlan, HubAddresses, Node
+import msgspec
+
+from infra.plan.model import CloudGrant, DropPlan, HubAddresses, Node
 from node_image.protocol.facts import DropFacts, EpochFacts, TierFacts
 
 
@@ -31,7 +33,18 @@ def facts(
         ledger_url=hub.ledger_url,
         witnesses=dict(witnesses),
         later=tuple(EpochFacts(one.epoch, one.grant_id) for one in node.later),
+        cloud_signer=hub.cloud_signer_place if any(one.node == node.name for one in plan.cloud) else "",
     )
+
+
+def cloud_facts(
+    plan: DropPlan, grant: CloudGrant, hub: HubAddresses, owner_public_key: str, witnesses: Mapping[str, str]
+) -> DropFacts:
+    """What the cloud signer is told of a grant: the node's facts, for the grant that it holds for that node."""
+    node = next(one for one in plan.nodes if one.name == grant.node)
+    told = facts(plan, node, hub, owner_public_key, witnesses)
+    own = {"node": grant.name, "epoch": grant.epoch, "grant_id": grant.grant_id, "later": (), "cloud_signer": ""}
+    return msgspec.structs.replace(told, **own)
 
 
 def tier_facts(plan: DropPlan) -> tuple[TierFacts, ...]:

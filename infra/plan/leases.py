@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from math import ceil
 
 from infra.plan.model import Lease, Tier
@@ -17,21 +18,39 @@ def fallback_of(supply: int, percent: int) -> int:
     return min(supply - 1, ceil(supply * percent / WHOLE))
 
 
-def leases(spec: DropSpec, tiers: Sequence[Tier]) -> list[list[list[Lease]]]:
-    """For each geography, for each of its nodes (appliances first), its leases; a quota of 0 is no lease."""
-    found: list[list[list[Lease]]] = [[[] for _ in range(geo.appliances + geo.spares)] for geo in spec.geographies]
+@dataclass(slots=True)
+class Share:
+    """One node's leases: its own HSM's, and those that the hub's cloud signer holds for it."""
+
+    own: list[Lease] = field(default_factory=list)
+    cloud: list[Lease] = field(default_factory=list)
+
+
+def shares(spec: DropSpec, tiers: Sequence[Tier]) -> list[list[Share]]:
+    """For each geography, for each of its nodes (appliances first), its leases; a quota of 0 is no lease.
+
+    A node's tokens run on without a gap, the cloud signer's are the last of them.
+    """
+    found = [[Share() for _ in range(geo.appliances + geo.spares)] for geo in spec.geographies]
     for tier in tiers:
         start = tier.first_token
         for at, quotas in enumerate(quotas_of(spec, tier)):
             for node, quota in enumerate(quotas):
-                if quota:
-                    found[at][node].append(Lease(tier.tier, start, quota, spec.window.opens_at, spec.window.redeem_by))
-                start += quota
+                cloud = cloud_of(quota, spec.leases.cloud_percent)
+                for held, part in ((found[at][node].own, quota - cloud), (found[at][node].cloud, cloud)):
+                    if part:
+                        held.append(Lease(tier.tier, start, part, spec.window.opens_at, spec.window.redeem_by))
+                    start += part
     return found
 
 
+def cloud_of(quota: int, percent: int) -> int:
+    """Of a node's share, what the cloud signer gets: to the nearest token, and never more than the node keeps."""
+    return min(quota // 2, (quota * percent + WHOLE // 2) // WHOLE)
+
+
 def quotas_of(spec: DropSpec, tier: Tier) -> list[list[int]]:
-    """What each node of each geography may sign of a tier; together supply less fallback."""
+    """What each node of each geography may sell of a tier, its cloud part included; supply less fallback in all."""
     by_geography = share_out(tier.supply - tier.fallback, [geo.share_percent for geo in spec.geographies])
     return [_by_node(spec, geo, quota) for geo, quota in zip(spec.geographies, by_geography, strict=True)]
 

@@ -59,6 +59,22 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class CloudGrant:
+    """What the hub's cloud signer may sign for a node whose HSM is out: a grant of its own, as if of another node."""
+
+    node: str  # quay-appliance1
+    name: str  # quay-appliance1-cloud
+    geo: str
+    epoch: int
+    grant_id: str
+    leases: tuple[Lease, ...]  # at least one
+
+    def each(self) -> tuple[CloudGrant, ...]:
+        """As a node's: a rotation of the node leaves it as it is."""
+        return (self,)
+
+
+@dataclass(frozen=True, slots=True)
 class Geography:
     """One place: its network, its front, its nodes."""
 
@@ -67,11 +83,17 @@ class Geography:
     subnet: str  # 10.<slot>.<i>.0/24
     front_address: str
     nodes: tuple[Node, ...]  # appliances first
+    cloud: tuple[CloudGrant, ...] = ()  # of those nodes whose share is large enough
 
     @property
     def front_url(self) -> str:
         """The claim page's address."""
         return f"http://{self.front_address}:8080"
+
+    @property
+    def grants(self) -> tuple[Node | CloudGrant, ...]:
+        """Whoever holds leases there."""
+        return (*self.nodes, *self.cloud)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +191,11 @@ class HubAddresses:
         """The ledger's HTTP face."""
         return f"http://{self.ledger}:8080"
 
+    @property
+    def cloud_signer_place(self) -> str:
+        """Where the cloud signer takes questions, over mutual TLS."""
+        return f"{self.cloud_signer}:8443"
+
 
 @dataclass(frozen=True, slots=True)
 class DropPlan:
@@ -191,6 +218,11 @@ class DropPlan:
         return tuple(node for geo in self.geographies for node in geo.nodes)
 
     @property
-    def grants(self) -> tuple[Node, ...]:
-        """All nodes, each in each of its epochs."""
-        return tuple(one for node in self.nodes for one in node.each())
+    def cloud(self) -> tuple[CloudGrant, ...]:
+        """All grants of the hub's cloud signer."""
+        return tuple(grant for geo in self.geographies for grant in geo.cloud)
+
+    @property
+    def grants(self) -> tuple[Node | CloudGrant, ...]:
+        """Whoever holds leases: all nodes, each in each of its epochs, and the cloud signer for them."""
+        return (*(one for node in self.nodes for one in node.each()), *self.cloud)

@@ -29,7 +29,7 @@ def made_host_key(container: str) -> str:
         words = done.stdout.split()
         return (" ".join(words[:2]), "") if done.returncode == 0 and len(words) > 1 else ("", done.stderr.strip())
 
-    return _until(look, BOOT_S, f"{container} made no host key")
+    return until(look, BOOT_S, f"{container} made no host key")
 
 
 def await_login(host: Host) -> None:
@@ -45,7 +45,7 @@ def await_login(host: Host) -> None:
             )
         return ("in", "") if done.returncode == 0 else ("", words)
 
-    _until(look, BOOT_S, f"{host.node} lets nobody in over SSH", hint=NO_WAY_IN)
+    until(look, BOOT_S, f"{host.node} lets nobody in over SSH", hint=NO_WAY_IN)
 
 
 def await_engine(host: Host) -> None:
@@ -55,7 +55,7 @@ def await_engine(host: Host) -> None:
         done = host.run("docker version --format '{{.Server.Version}}'")
         return (done.stdout.decode().strip(), "") if done.returncode == 0 else ("", done.stderr.decode().strip())
 
-    _until(look, BOOT_S, f"{host.node} has no engine that answers over SSH")
+    until(look, BOOT_S, f"{host.node} has no engine that answers over SSH")
 
 
 def signer_key(host: Host, grant_id: str) -> str:
@@ -65,7 +65,7 @@ def signer_key(host: Host, grant_id: str) -> str:
         told, why = _signer(host, "address", grant_id)
         return str(told.get("key", "")), why
 
-    return _until(look, READY_S, f"{host.node}'s signer told no key")
+    return until(look, READY_S, f"{host.node}'s signer told no key")
 
 
 def await_lease(host: Host, grant_id: str) -> None:
@@ -75,7 +75,7 @@ def await_lease(host: Host, grant_id: str) -> None:
         told, why = _signer(host, "status", grant_id)
         return ("it holds them" if told.get("leases") else "", why or str(told.get("reason")))
 
-    _until(look, READY_S, f"{host.node}'s signer holds no lease of grant {grant_id}")
+    until(look, READY_S, f"{host.node}'s signer holds no lease of grant {grant_id}")
 
 
 def await_ready(host: Host) -> None:
@@ -88,7 +88,7 @@ def await_ready(host: Host) -> None:
             return "", repr(fault)
         return ("ready", "") if answer.is_success else ("", answer.text)
 
-    _until(look, READY_S, f"{host.node} is not ready to sell")
+    until(look, READY_S, f"{host.node} is not ready to sell")
 
 
 def _signer(host: Host, what: str, grant_id: str) -> tuple[dict[str, Any], str]:
@@ -100,8 +100,8 @@ def _signer(host: Host, what: str, grant_id: str) -> tuple[dict[str, Any], str]:
     return (told, "") if told["grant_id"] == grant_id else ({}, f"its grant is {told['grant_id']}, not {grant_id}")
 
 
-def _until(look: Callable[[], tuple[str, str]], seconds: float, what: str, hint: str = "type: edgedrop status") -> str:
-    """Ask until there is an answer; the second of the pair is why there is none."""
+def until(look: Callable[[], tuple[str, str]], seconds: float, what: str, hint: str = "type: edgedrop status") -> str:
+    """Ask until there is an answer; the second of the pair is why there is none. Unreachable with its last word."""
     deadline = time.monotonic() + seconds
     while True:
         found, why = look()

@@ -1,10 +1,13 @@
-"""A node's grant as a Pulumi resource: key from its HSM, leases on chain, then the signed word to hub and node.
+"""A grant as a Pulumi resource: key from the node's HSM, leases on chain, then the signed word to hub and node.
+
+One that the hub's cloud signer holds for a node is the same, but that its key and its readiness are asked there.
 
 The module's and the classes' names stand in every stack's state: they are never renamed without a shim.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -13,33 +16,42 @@ from pulumi import dynamic
 
 from infra import keys
 from infra.errors import EdgedropError
-from infra.plan.model import DropPlan, Node
+from infra.plan.model import CloudGrant, DropPlan, Node
 from infra.provision.onchain import grant_is_open
 from infra.provision.ssh import Host
 from infra.resources.announce import announce_grant
 from infra.resources.props import urn_of
 from node_image.protocol import lease
 from node_image.protocol.announcement import GrantAnnouncement
+from node_image.protocol.facts import parse
+
+
+@dataclass(frozen=True, slots=True)
+class CloudSide:
+    """Where the cloud signer is, and what it is told (DropFacts as JSON)."""
+
+    place: str
+    facts: str
 
 
 class GrantProvider(dynamic.ResourceProvider):
-    """Inputs: `rpc`, `bus`, `contract`, `stack`, `node`, `ssh`, `grant` (GrantAnnouncement as JSON, keyless), `urn`."""
+    """Inputs: `rpc`, `bus`, `contract`, `stack`, `node`, `ssh`, `grant` (GrantAnnouncement as JSON, keyless), `urn`.
+
+    With `cloud` (host:port) and `facts` (DropFacts as JSON) it is one of the cloud signer's, and `node` whose it is.
+    """
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
-        """Key from the node -> leases on chain, final -> signed word on the bus -> the node says that it can sell."""
-        from infra.provision import wait  # noqa: PLC0415
+        """Key from its signer -> leases on chain, final -> signed word on the bus -> the signer can sell."""
         from infra.provision.progress import say  # noqa: PLC0415
 
-        host = Host.of_props(props)
         planned = msgspec.json.decode(props["grant"], type=GrantAnnouncement)
         say(props["urn"], "asking its signer for the key")
-        grant = msgspec.structs.replace(planned, key=wait.signer_key(host, planned.grant_id))
+        grant = msgspec.structs.replace(planned, key=_key(props, planned))
         say(props["urn"], f"opening {len(grant.leases)} leases on chain for {grant.key}")
         _open(props["rpc"], props["contract"], grant)
         announce_grant(props["bus"], grant)
-        say(props["urn"], "waiting until the node holds its leases")
-        wait.await_lease(host, grant.grant_id)
-        wait.await_ready(host)
+        say(props["urn"], "waiting until its signer holds its leases")
+        _await_ready(props, planned)
         return dynamic.CreateResult(grant.grant_id, {**props, "key": grant.key})
 
     def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
@@ -54,6 +66,25 @@ class GrantProvider(dynamic.ResourceProvider):
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Leases end by close-out or redeem-by, never by forgetting them here."""
+
+
+def _key(props: dict[str, Any], planned: GrantAnnouncement) -> str:
+    from infra.provision import cloud, wait  # noqa: PLC0415
+
+    if props.get("cloud"):
+        return cloud.cloud_key(props["cloud"], parse(props["facts"].encode()))
+    return wait.signer_key(Host.of_props(props), planned.grant_id)
+
+
+def _await_ready(props: dict[str, Any], planned: GrantAnnouncement) -> None:
+    from infra.provision import cloud, wait  # noqa: PLC0415
+
+    if props.get("cloud"):
+        cloud.await_cloud_ready(props["cloud"], planned.drop, props["node"])
+    else:
+        host = Host.of_props(props)
+        wait.await_lease(host, planned.grant_id)
+        wait.await_ready(host)
 
 
 def _open(rpc: str, contract: str, grant: GrantAnnouncement) -> None:
@@ -79,12 +110,13 @@ class Grant(dynamic.Resource, module="edgedrop", name="Grant"):
         self,
         name: str,
         plan: DropPlan,
-        node: Node,
+        node: Node | CloudGrant,
         host: Host,
         *,
         rpc: str,
         bus: str,
         contract: pulumi.Input[str],
+        cloud: CloudSide | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         props = {
@@ -97,11 +129,12 @@ class Grant(dynamic.Resource, module="edgedrop", name="Grant"):
             "grant": msgspec.json.encode(_planned(plan, node)).decode(),
             "urn": urn_of(self, name, opts),
             "key": None,
+            **({"cloud": cloud.place, "facts": cloud.facts} if cloud else {}),
         }
         super().__init__(GrantProvider(), name, props, opts)
 
 
-def _planned(plan: DropPlan, node: Node) -> GrantAnnouncement:
+def _planned(plan: DropPlan, node: Node | CloudGrant) -> GrantAnnouncement:
     leases = tuple(
         lease.Lease(held.tier, held.start, held.quota, held.not_before, held.redeem_by) for held in node.leases
     )

@@ -6,7 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictInt
 
-from infra.spec.fields import Address, Assets, Count, Frozen, Gwei, Name, Percent, Sku, Supply, Symbol, Time, Title
+from infra.spec.fields import (
+    Address,
+    Assets,
+    CloudPercent,
+    Count,
+    Frozen,
+    Gwei,
+    Name,
+    Percent,
+    Sku,
+    Supply,
+    Symbol,
+    Time,
+    Title,
+)
 from infra.spec.site import SiteSpec
 
 DEV_CHAIN = 31337  # anvil's, where whoever stands up a drop may hold all its keys
@@ -56,10 +70,11 @@ class RoyaltySpec(Frozen):
 
 
 class LeasesSpec(Frozen):
-    """How a tier's supply is shared out."""
+    """How a tier's supply is shared out; `cloud_percent` of each node's share the hub signs when its HSM is out."""
 
     fallback_percent: Annotated[Percent, Field(le=50)] = 5
     spare_percent: Percent = 40
+    cloud_percent: CloudPercent = 5
 
 
 class GeographySpec(Frozen):

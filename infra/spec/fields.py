@@ -46,6 +46,12 @@ def _unix(value: Any) -> Any:
         raise ValueError("the year is out of range") from fault
 
 
+def _at_most_half(percent: int) -> int:
+    if not 0 <= percent <= 50:  # noqa: PLR2004
+        raise ValueError("is 0 to 50: a node keeps at least half of its lease for its own HSM")
+    return percent
+
+
 def _spelt(pattern: str, words: str) -> AfterValidator:
     """A text of a fixed spelling, told in words: a pattern is no help to who got it wrong."""
 
@@ -90,6 +96,7 @@ Beside = Annotated[
 Url = Annotated[str, AfterValidator(_url)]
 Address = Annotated[str, AfterValidator(_checksummed)]
 Time = Annotated[int, BeforeValidator(_unix)]
+CloudPercent = Annotated[StrictInt, AfterValidator(_at_most_half)]
 Percent = Annotated[StrictInt, Field(ge=0, le=100)]
 Count = Annotated[StrictInt, Field(ge=0, le=200)]
 Supply = Annotated[StrictInt, Field(ge=1, le=1_000_000)]

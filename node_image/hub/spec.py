@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 SECRETS = "/run/secrets"
 BUS_URL = "nats://{bus}:4222"
+OWNER = "/etc/edgedrop/owner.pem"
+TOKENS = "/var/lib/edgedrop/tokens"
+SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
+SOFTHSM_CONF = "/opt/edgedrop/app/node_image/signer/softhsm2.conf"  # a node's signer has the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class HubContainer:
     env: tuple[tuple[str, str], ...] = ()
     files: tuple[HubFile, ...] = ()
     volumes: tuple[HubVolume, ...] = ()
+    unprivileged: bool = False  # no capability, no way to new ones
     healthcheck: tuple[str, ...] = ()  # as Docker takes it: CMD, then the words
 
 
@@ -58,6 +63,8 @@ class HubSecrets:
     relayer_key: str
     hub_key: str
     witness_key: str
+    cloud_tls: str  # the cloud signer's key and certificate
+    authority_pem: str
     owner_public_pem: str
     bus_config: str
 
@@ -82,6 +89,7 @@ def hub_containers(
         _ledger(places, secrets),
         _relayer(places, secrets),
         _anchorer(places, secrets, tsa),
+        _cloud_signer(places, secrets),
     )
 
 
@@ -129,27 +137,57 @@ def _chain(chain_id: int) -> HubContainer:
 
 
 def _ledger(places: HubPlaces, secrets: HubSecrets) -> HubContainer:
-    bus = (("EDGEDROP_BUS_URL", BUS_URL.format(bus=places.bus)), ("EDGEDROP_BUS_SECRET_FILE", f"{SECRETS}/bus"))
-    owner = "/etc/edgedrop/owner.pem"
     return HubContainer(
         "ledger",
         "hub",
         "ledger",
         command=("python3", "-m", "node_image.hub.ledger"),
         env=(
-            *bus,
+            *_bus_client(places),
             *_database(places),
-            ("EDGEDROP_OWNER_PUBLIC_KEY_FILE", owner),
+            ("EDGEDROP_OWNER_PUBLIC_KEY_FILE", OWNER),
             ("EDGEDROP_WITNESS_KEY_FILE", f"{SECRETS}/witness.pem"),
         ),
         files=(
             _secret("bus", secrets.bus),
             _secret("db", secrets.db),
             _secret("witness.pem", secrets.witness_key),
-            HubFile(owner, secrets.owner_public_pem),
+            HubFile(OWNER, secrets.owner_public_pem),
         ),
         healthcheck=_http(8080, "/readyz"),
     )
+
+
+def _cloud_signer(places: HubPlaces, secrets: HubSecrets) -> HubContainer:
+    """Its keys lie in a token of its own, apart from its journals."""
+    tls, authority = f"{SECRETS}/tls.pem", "/etc/edgedrop/authority.pem"
+    return HubContainer(
+        "cloud-signer",
+        "hub",
+        "cloud_signer",
+        command=("python3", "-m", "node_image.hub.cloud_signer"),
+        env=(
+            *_bus_client(places),
+            ("EDGEDROP_OWNER_PUBLIC_KEY_FILE", OWNER),
+            ("EDGEDROP_TLS_FILE", tls),
+            ("EDGEDROP_AUTHORITY_FILE", authority),
+            ("EDGEDROP_KEYSTORE", f"pkcs11:?module={SOFTHSM}&token=cloud&pin-file={TOKENS}/pin"),
+            ("SOFTHSM2_CONF", SOFTHSM_CONF),
+        ),
+        files=(
+            _secret("bus", secrets.bus),
+            _secret("tls.pem", secrets.cloud_tls),
+            HubFile(authority, secrets.authority_pem),
+            HubFile(OWNER, secrets.owner_public_pem),
+        ),
+        volumes=(HubVolume("cloud-signer", "/var/lib/edgedrop/cloud"), HubVolume("cloud-signer-tokens", TOKENS)),
+        unprivileged=True,
+        healthcheck=_http(8080, "/readyz"),
+    )
+
+
+def _bus_client(places: HubPlaces) -> tuple[tuple[str, str], ...]:
+    return (("EDGEDROP_BUS_URL", BUS_URL.format(bus=places.bus)), ("EDGEDROP_BUS_SECRET_FILE", f"{SECRETS}/bus"))
 
 
 def _relayer(places: HubPlaces, secrets: HubSecrets) -> HubContainer:

@@ -30,16 +30,15 @@ class Settings(BaseSettings):
     static_dir: Path = Path("/opt/edgedrop/static")
     host: str = "0.0.0.0"  # noqa: S104  the node's own network
     port: int = 8080
-    cloud_signer: str = ""  # host:port of the hub's; empty: this node has none
     tls_file: Path = Path("/etc/edgedrop/cloud/node.pem")  # own key and certificate
     authority_file: Path = Path("/etc/edgedrop/cloud/authority.pem")
 
     def asking(self, facts: DropFacts) -> Asking:
         """The node's own signer of each epoch, and the hub's behind it where there is one."""
         own = epochs({one.epoch: SignerClient(socket_of(self.socket, one.epoch)) for one in facts.each()})
-        if not self.cloud_signer:
+        if not facts.cloud_signer:
             return Asking(own)
-        host, _, port = self.cloud_signer.rpartition(":")
+        host, _, port = facts.cloud_signer.rpartition(":")
         context = client_context(self.tls_file, self.authority_file)
         return Asking(own, CloudSigner(TlsSignerClient(host, int(port), context)))
 

@@ -223,7 +223,7 @@ def make_app(mint: Mint) -> Starlette:
         Mount("/static", StaticFiles(directory=mint.static, check_dir=False)),
     ]
     app = Starlette(routes=routes, middleware=[Middleware(NameNode, node=mint.facts.node)])
-    app.state.receipts = Receipts.of(mint.facts, mint.manifest, mint.signer.own, mint.ledger)
+    app.state.receipts = Receipts.of(mint.facts, mint.manifest, mint.signer, mint.ledger)
     return app
 
 

@@ -6,11 +6,12 @@ wallet, slot), so one of them redeems.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from node_image.mint.cloud import CloudSigner
-from node_image.mint.epochs import Asks
+from node_image.mint.epochs import Asks, of_grant
 from node_image.signer.client import SignerAway, SignerRefused
 
 HSM_IS_OUT = frozenset({"stopped", "quota"})
@@ -33,6 +34,15 @@ class Asking:
             if self.cloud is None or not _asks_on(op, refusal.code):
                 raise
             return await self._ask_cloud(self.cloud, refusal, op, fields)
+
+    async def holding(self, grant_id: str) -> Mapping[str, Any]:
+        """The status of the signer that holds this grant; SignerAway where none that answers does."""
+        told = of_grant(await self.own.ask("status"), grant_id)
+        if not told and self.cloud is not None:
+            told = of_grant(await self.cloud.ask("status"), grant_id)
+        if not told:
+            raise SignerAway("no signer that answers holds this grant")
+        return told
 
     async def cloud_ready(self, own: dict[str, Any]) -> bool:
         """By its own status this node's HSM is out, and the hub's signer has something left for this node."""

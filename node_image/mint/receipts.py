@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from node_image.mint.epochs import Asks, of_grant
+from node_image.mint.asking import Asking
 from node_image.protocol import receipt
 from node_image.protocol.facts import DropFacts
 from node_image.protocol.manifest import Manifest, Membership, memberships
@@ -107,23 +107,26 @@ class Receipts:
     """A node's receipts: from its signer, its content, and the hub where it is there."""
 
     facts: DropFacts
-    signer: Asks
+    signer: Asking
     ledger: Ledger
     proofs: dict[int, Membership]
 
     @classmethod
-    def of(cls, facts: DropFacts, manifest: Manifest, signer: Asks, ledger: Ledger) -> Receipts:
+    def of(cls, facts: DropFacts, manifest: Manifest, signer: Asking, ledger: Ledger) -> Receipts:
         """The proofs of all tokens are made once."""
         return cls(facts, signer, ledger, memberships(manifest))
 
     async def find(self, claim_id: str) -> Receipt:
         """The receipt of a claim; SignerRefused or SignerAway."""
         voucher = msgspec.convert(await self.signer.ask("find", claim_id=claim_id), Voucher)
-        lease = _lease(of_grant(await self.signer.ask("status"), voucher.batch.grant_id), voucher.voucher.tier)
+        lease = _lease(await self.signer.holding(voucher.batch.grant_id), voucher.voucher.tier)
         anchor, tx = await self.ledger.about(voucher)
         proof = self.proofs.get(int(voucher.token_id))
-        epoch = next(one.epoch for one in self.facts.each() if one.grant_id == voucher.batch.grant_id)
-        return receipt.make(voucher, epoch, lease, tx=tx, manifest=proof, anchor=anchor)
+        return receipt.make(voucher, self._epoch(voucher.batch.grant_id), lease, tx=tx, manifest=proof, anchor=anchor)
+
+    def _epoch(self, grant_id: str) -> int:
+        """Of the node's own grants; the hub's for it is of the epoch that the node began with."""
+        return next((one.epoch for one in self.facts.each() if one.grant_id == grant_id), self.facts.epoch)
 
 
 def _lease(status: Mapping[str, Any], tier: int) -> LeaseBody:

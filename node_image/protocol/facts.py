@@ -8,6 +8,7 @@ from node_image.protocol import dsse
 from node_image.protocol.eip712 import Domain
 from node_image.protocol.errors import NotVerified
 
+CLOUD = "-cloud"
 PAYLOAD_TYPE = "application/vnd.edgedrop.facts+json"
 
 
@@ -35,7 +36,8 @@ class DropFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
     `ledger_url` is the hub's ledger, for what receipts say of anchors; a node does without it. `witnesses` are the
     public keys, PEM, of those who may vouch for its journal, by name; where there are none, nothing is signed. `later`
-    are the epochs that were opened after `epoch`, oldest first (edgedrop rotate).
+    are the epochs that were opened after `epoch`, oldest first (edgedrop rotate). `cloud_signer` (host:port) signs for
+    a node whose HSM is out; empty where planning gave it no lease for this node.
     """
 
     schema: int
@@ -56,6 +58,7 @@ class DropFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     ledger_url: str = ""
     witnesses: dict[str, str] = {}
     later: tuple[EpochFacts, ...] = ()
+    cloud_signer: str = ""
 
     def each(self) -> tuple[DropFacts, ...]:
         """The facts of each epoch by itself, oldest first: what the signer of one grant is told."""
@@ -65,6 +68,11 @@ class DropFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     def domain(self) -> Domain:
         """The EIP-712 domain of the drop's contract."""
         return Domain(self.chain_id, bytes.fromhex(self.contract.removeprefix("0x")))
+
+
+def cloud_node(node: str) -> str:
+    """The node that a node's grant at the cloud signer is for. Nodes end in a number: none of a drop has this name."""
+    return node + CLOUD
 
 
 def parse(data: bytes) -> DropFacts:

@@ -153,10 +153,11 @@ def start(world: World, ports: list[int]) -> None:
     mint = {
         "EDGEDROP_HOST": "127.0.0.1",
         "EDGEDROP_PORT": str(ports[4]),
-        "EDGEDROP_CLOUD_SIGNER": f"127.0.0.1:{ports[2]}",
         "EDGEDROP_TLS_FILE": str(folder / "node.pem"),
         "EDGEDROP_AUTHORITY_FILE": str(folder / "authority.pem"),
     }
+    facts = msgspec.structs.replace(world.drop.facts, cloud_signer=f"127.0.0.1:{ports[2]}")
+    (world.drop.folder / "drop" / "drop.json").write_bytes(msgspec.json.encode(facts))
     command = [str(cache() / "bin" / "nats-server"), "-c", str(folder / "nats.conf")]
     world.processes["bus"] = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     wait_for(lambda: connects(ports[0]))
@@ -241,12 +242,16 @@ def test_while_it_is_out_the_hub_signs_from_its_own_lease_and_the_journal_reache
         first = world.post(claim)
         again = world.post(claim)
         found = world.get("/v1/claims/out")
+        receipt = world.get("/v1/receipts/out")
         ready = wait_for(lambda: world.get("/readyz").json()["ready"])
     assert (first.status_code, again.status_code, ready) == (201, 200, True)
     assert first.json() == again.json() == found.json()
     assert first.json()["node"] == NODE + "-cloud"
     assert first.json()["token_id"] == str(CLOUD_START)
     voucher.verify(msgspec.convert(first.json(), voucher.Voucher), world.cloud_key)
+    assert receipt.json()["path"].startswith(f"lights/{NODE}-cloud/1/")
+    assert receipt.json()["lease"]["start"] == CLOUD_START
+    assert world.get("/v1/receipts/out").json() == receipt.json(), "also when the HSM is back"
     assert world.post(world.drop.claim("back")).json()["node"] == NODE
 
     async def claims_on_the_bus() -> list[str]:

@@ -14,7 +14,7 @@ from tests.e2e.standing import Standing, changes, docker, labelled, wait_for
 
 pytestmark = pytest.mark.e2e
 
-HUB = ("registry", "bus", "ledger-db", "chain", "ledger", "relayer", "anchorer")
+HUB = ("registry", "bus", "ledger-db", "chain", "ledger", "relayer", "anchorer", "cloud-signer")
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,8 @@ def test_no_secret_stands_in_the_state(shared: Standing, outputs: dict[str, Any]
     secrets = [path for path in (shared.home / "keys").iterdir() if path.suffix in (".secret", ".key", ".pem")]
     assert len(secrets) > 5
     for path in secrets:
-        words = [line for line in path.read_text().splitlines() if line and not line.startswith("---")]
+        hidden = re.sub("-+BEGIN CERTIFICATE-+.*?-+END CERTIFICATE-+", "", path.read_text(), flags=re.DOTALL)
+        words = [line for line in hidden.splitlines() if line and not line.startswith("---")]
         assert not any(word in state for state in states for word in words), path.name
 
 

@@ -18,8 +18,8 @@ from tests.e2e.standing import UP_S, Standing, changes, docker, labelled, sweep
 
 pytestmark = pytest.mark.e2e
 
-KEEPERS = {"registry", "bus", "ledger-db", "chain"}  # they have a volume
-SERVICES = KEEPERS | {"ledger", "relayer", "anchorer"}
+VOLUMES = {"registry", "bus", "ledger-db", "chain", "cloud-signer", "cloud-signer-tokens"}
+SERVICES = {"registry", "bus", "ledger-db", "chain", "ledger", "relayer", "anchorer", "cloud-signer"}
 
 
 def test_its_services_answer(standing: Standing) -> None:
@@ -64,7 +64,7 @@ def test_after_a_sigkill_heal_and_up_converge_and_nothing_is_made_twice(standing
         other.edgedrop("heal", other.lab, "--yes")
         other.edgedrop("up", other.lab, "--yes")
         assert changes(other.pulumi("preview").stdout) == ""
-        assert len(labelled(other.lab)) == len(SERVICES) + 1 + len(KEEPERS)  # containers, the network, volumes
+        assert len(labelled(other.lab)) == len(SERVICES) + 1 + len(VOLUMES)  # containers, the network, volumes
         other.edgedrop("down", other.lab, "--yes")
         assert labelled(other.lab) == []
     finally:

@@ -36,6 +36,7 @@ def drops(draw: st.DrawFn) -> DropFile:
     window = {f: f"2026-0{n}-01T00:00:00Z" for n, f in enumerate(("opens_at", "closes_at", "redeem_by"), start=1)}
     told = {"name": "d", "title": "D", "symbol": "DD", "chain_id": 1, "window": window, "tiers": tiers}
     percents = {"fallback_percent": draw(st.integers(0, 50)), "spare_percent": draw(st.integers(0, 100))}
+    percents["cloud_percent"] = draw(st.integers(0, 50))
     geos = [geography(n, share, *count) for n, (share, count) in enumerate(zip(weights, counts, strict=True))]
     spec = DropSpec.model_validate(told | {"leases": percents, "geographies": geos})
     return DropFile(spec=spec, assets={}, sites={})
@@ -53,8 +54,8 @@ def test_every_token_has_at_most_one_lease_and_all_but_the_fallback_have_one(fil
     for tier in plan.tiers:
         leased = [
             token
-            for node in plan.nodes
-            for lease in node.leases
+            for one in plan.grants
+            for lease in one.leases
             if lease.tier == tier.tier
             for token in range(lease.start, lease.start + lease.quota)
         ]
@@ -66,9 +67,23 @@ def test_every_token_has_at_most_one_lease_and_all_but_the_fallback_have_one(fil
 @given(drops())
 def test_names_addresses_and_grants_are_each_used_once(file: DropFile) -> None:
     plan = planned(file)
-    for field in ("name", "address", "grant_id"):
-        found = [getattr(node, field) for node in plan.nodes]
+    for field, holders in (("name", plan.grants), ("grant_id", plan.grants), ("address", plan.nodes)):
+        found = [getattr(one, field) for one in holders]
         assert len(found) == len(set(found))
+
+
+@settings(max_examples=60, deadline=None)
+@given(drops())
+def test_a_cloud_lease_is_never_larger_than_its_nodes_own_nor_than_what_was_asked_for(file: DropFile) -> None:
+    plan, percent = planned(file), file.spec.leases.cloud_percent
+    own = {(node.name, lease.tier): lease.quota for node in plan.nodes for lease in node.leases}
+    for grant in plan.cloud:
+        assert grant.leases
+        for lease in grant.leases:
+            kept = own[grant.node, lease.tier]
+            assert lease.quota <= kept
+            assert abs(lease.quota - (kept + lease.quota) * percent / 100) <= 0.5
+            assert lease.quota <= plan.tiers[lease.tier].max_lease
 
 
 @settings(max_examples=60, deadline=None)

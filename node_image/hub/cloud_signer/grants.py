@@ -14,10 +14,10 @@ from typing import Any
 from nats.aio.client import Client
 
 from node_image.bus.courier import Courier
-from node_image.hub.cloud_signer.tls import SUFFIX, Peer
+from node_image.hub.cloud_signer.tls import Peer
 from node_image.protocol import facts as drop_facts
 from node_image.protocol.errors import NotVerified, ProtocolError
-from node_image.protocol.facts import DropFacts
+from node_image.protocol.facts import CLOUD, DropFacts
 from node_image.service import log
 from node_image.signer.client import SignerClient
 from node_image.signer.journal_file import DiskFault
@@ -88,8 +88,8 @@ class Grants:
     def add(self, envelope: bytes) -> Held:
         """Take a grant that the owner signed; the same again is no news. NotVerified."""
         facts = drop_facts.verify(envelope, self._owner)
-        if not facts.node.endswith(SUFFIX):
-            raise NotVerified(f"the cloud signer takes grants of nodes named ..{SUFFIX}, not of {facts.node}")
+        if not facts.node.endswith(CLOUD):
+            raise NotVerified(f"the cloud signer takes grants of nodes named ..{CLOUD}, not of {facts.node}")
         held = self._held.get(facts.grant_id)
         if held is None:
             _write(self._places.facts / f"{facts.grant_id}.dsse.json", envelope)

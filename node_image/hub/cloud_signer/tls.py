@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SUFFIX = "-cloud"
+from node_image.protocol.facts import cloud_node
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,8 @@ class Peer:
 
     @property
     def cloud_node(self) -> str:
-        """The node that its cloud grant is for. Node names end in a number, so no node of a drop has this name."""
-        return self.node + SUFFIX
+        """The node that its cloud grant is for."""
+        return cloud_node(self.node)
 
 
 def server_context(own_pem: Path, authority_pem: Path) -> ssl.SSLContext:

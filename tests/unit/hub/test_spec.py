@@ -6,8 +6,17 @@ from dataclasses import asdict, fields
 
 import pytest
 
+from infra.home import ROOT
 from infra.plan.model import HubAddresses
-from node_image.hub.spec import HubContainer, HubPlaces, HubSecrets, HubTsa, hub_containers
+from node_image.hub.spec import (
+    SOFTHSM_CONF,
+    TOKENS,
+    HubContainer,
+    HubPlaces,
+    HubSecrets,
+    HubTsa,
+    hub_containers,
+)
 
 PLACES = HubPlaces(bus="10.16.0.4", ledger_db="10.16.0.5", chain="10.16.0.6")
 HIDDEN = HubSecrets(
@@ -16,13 +25,16 @@ HIDDEN = HubSecrets(
     relayer_key="s-key",
     hub_key="s-hub",
     witness_key="s-witness",
+    cloud_tls="s-tls",
+    authority_pem="public",
     owner_public_pem="public",
     bus_config="has s-bus",
 )
-SECRET = (HIDDEN.bus, HIDDEN.db, HIDDEN.relayer_key, HIDDEN.hub_key, HIDDEN.witness_key)
-OWN = {"s-key": "relayer", "s-hub": "anchorer", "s-witness": "ledger"}
+SECRET = (HIDDEN.bus, HIDDEN.db, HIDDEN.relayer_key, HIDDEN.hub_key, HIDDEN.witness_key, HIDDEN.cloud_tls)
+OWN = {"s-key": "relayer", "s-hub": "anchorer", "s-witness": "ledger", "s-tls": "cloud-signer"}
 
 
+APP = "/opt/edgedrop/app/"  # in the image
 TSA = HubTsa("https://tsa.example/tsr", "public")
 
 
@@ -61,6 +73,16 @@ def test_the_anchorer_alone_asks_an_authority_and_only_where_there_is_one() -> N
     told = containers()["anchorer"]
     assert dict(told.env)["EDGEDROP_TSA_CA"] in {file.path for file in told.files}
     assert "TSA" not in str(containers(HubTsa()))
+
+
+def test_the_cloud_signers_keys_lie_in_a_volume_apart_and_it_has_no_rights() -> None:
+    told = containers()["cloud-signer"]
+    keystore = dict(told.env)["EDGEDROP_KEYSTORE"]
+    tokens = [volume.suffix for volume in told.volumes if f"pin-file={volume.path}/" in keystore]
+    assert tokens == ["cloud-signer-tokens"]
+    assert f"directories.tokendir = {TOKENS}\n" in (ROOT / "node_image/signer/softhsm2.conf").read_text()
+    assert (ROOT / "node_image" / SOFTHSM_CONF.removeprefix(f"{APP}node_image/")).exists()
+    assert told.unprivileged
 
 
 def test_volumes_are_named_once() -> None:

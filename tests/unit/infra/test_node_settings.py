@@ -34,7 +34,7 @@ def test_the_same_node_is_told_the_same() -> None:
 
 def test_each_file_is_told_by_its_digest_and_lies_in_the_folder() -> None:
     made = settings()
-    assert set(made.files) == {"nats.conf", "drop.json", "content.zip"}
+    assert set(made.files) == {"nats.conf", "drop.json", "content.zip", "cloud.pem", "authority.pem"}
     assert {path.name for path in made.folder.iterdir()} == set(made.files)
     assert {f"file {name}" for name in made.files} <= set(made.told())
 
@@ -44,6 +44,8 @@ def test_no_variable_holds_the_bus_secret() -> None:
     told = json.dumps(hostvars(made.host, made.shared(), made.folder))
     assert keys.bus_secret() in (made.folder / "nats.conf").read_text()
     assert keys.bus_secret() not in told
+    key = (made.folder / "cloud.pem").read_text().splitlines()[1]
+    assert key not in told
 
 
 def test_a_folders_digest_changes_with_a_name_and_with_a_content_but_not_with_byte_code(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ def plan() -> DropPlan:
 
 
 def in_order(plan: DropPlan) -> Seen:
-    """Every node answered one claim, and all of it is redeemed."""
-    minted = {node.leases[0].start: node.grant_id for node in plan.nodes}
+    """Every node answered one claim, and so did the cloud signer for each that it holds a grant of; all is redeemed."""
+    minted = {one.leases[0].start: one.grant_id for one in plan.grants}
     tokens = frozenset(minted)
     return Seen(
         nodes={
@@ -30,9 +30,13 @@ def in_order(plan: DropPlan) -> Seen:
                 ready=True, grant_id=node.grant_id, head=node.name, journal_seq=5, issued={"0": 1}, p50_ms=2, p99_ms=at
             )
             for at, node in enumerate(plan.nodes)
+        }
+        | {
+            one.name: NodeSaid(ready=True, grant_id=one.grant_id, head=one.name, journal_seq=5, issued={"0": 1})
+            for one in plan.cloud
         },
         ledger=LedgerSaid(
-            tuple(GrantSaid(node.name, node.grant_id, 4, node.name, 1, 0, 0) for node in plan.nodes), tokens, tokens
+            tuple(GrantSaid(node.name, node.grant_id, 4, node.name, 1, 0, 0) for node in plan.grants), tokens, tokens
         ),
         chain=minted,
     )
@@ -63,7 +67,7 @@ def test_what_agrees_agrees(plan: DropPlan) -> None:
     seen = in_order(plan)
     assert told(plan, seen) == []
     quay, mole = compare(plan, seen).geographies
-    assert (quay.nodes, quay.reachable, quay.ready, quay.claims, quay.redeemed) == (2, 2, 2, 2, 2)
+    assert (quay.nodes, quay.reachable, quay.ready, quay.claims, quay.redeemed) == (2, 2, 2, 3, 3)
     assert (quay.p99_ms, mole.p99_ms) == (1, 3)
 
 
@@ -86,7 +90,17 @@ def test_a_silent_node_is_unknown_and_its_claims_are_the_ledgers(plan: DropPlan)
     seen = replace(seen, nodes={**seen.nodes, "quay-appliance1": None}, silent={"quay-appliance1": "no answer"})
     assert told(plan, seen) == ["quay-appliance1 does not answer: its journal is unknown"]
     quay, mole = compare(plan, seen).geographies
-    assert (quay.reachable, quay.claims, quay.agree, mole.agree) == (1, 2, False, True)
+    assert (quay.reachable, quay.claims, quay.agree, mole.agree) == (1, 3, False, True)
+
+
+def test_a_cloud_signer_that_is_silent_or_ahead_of_the_ledger_is_said_and_is_no_node(plan: DropPlan) -> None:
+    seen, name = in_order(plan), plan.cloud[0].name
+    silent = replace(seen, nodes={**seen.nodes, name: None}, silent={name: "no answer"})
+    assert told(plan, silent) == ["quay-appliance1-cloud does not answer: its journal is unknown"]
+    ahead = NodeSaid(ready=True, grant_id=plan.cloud[0].grant_id, head="other", journal_seq=9, issued={"0": 2})
+    (fault,) = told(plan, replace(seen, nodes={**seen.nodes, name: ahead}))
+    assert fault.startswith("quay-appliance1-cloud's journal is at frame 9")
+    assert [compare(plan, one).geographies[0].reachable for one in (seen, silent)] == [2, 2]
 
 
 def test_a_mint_without_its_signer_is_not_ready_and_unknown(plan: DropPlan) -> None:

@@ -14,6 +14,7 @@ from infra.ops.drops import open_drop
 from infra.plan import plan_drop
 from infra.plan.model import HubAddresses
 from node_image.hub.chain import ChainFault
+from node_image.signer.client import SignerAway
 from tests.accounts import ACCOUNTS
 
 NOWHERE = HubAddresses(20, *("127.0.0.1" for _ in fields(HubAddresses)[1:]))
@@ -76,11 +77,13 @@ def test_who_is_silent_is_named_with_a_reason(monkeypatch: pytest.MonkeyPatch) -
         return asked
 
     monkeypatch.setattr(collect, "_node", refuse(httpx.ConnectTimeout("")))
+    monkeypatch.setattr(collect, "_cloud", refuse(SignerAway("no hub")))
     monkeypatch.setattr(collect, "_ledger", refuse(httpx.ConnectError("refused")))
     monkeypatch.setattr(collect, "_minted", refuse(ChainFault("no block")))
     seen = collect.collect(plan, NOWHERE)
     assert (seen.ledger, seen.chain, set(seen.nodes.values())) == (None, None, {None})
     assert seen.silent == {node.name: "no answer in 2 s" for node in plan.nodes} | {
+        **{grant.name: "no hub" for grant in plan.cloud},
         "the ledger": "refused",
         "the chain": "no block",
     }

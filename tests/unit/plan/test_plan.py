@@ -10,13 +10,14 @@ import pytest
 
 from infra.home import ROOT
 from infra.ops.drops import open_drop
-from infra.plan import facts, plan_drop, plan_lab
-from infra.plan.leases import fallback_of
+from infra.plan import cloud_facts, facts, plan_drop, plan_lab
+from infra.plan.leases import cloud_of, fallback_of
 from infra.plan.model import DropPlan
 from infra.plan.shares import share_out
 from infra.spec import DropFile, read_drop
 from infra.spec.drop import HolderSpec, RoyaltySpec
 from node_image.protocol import facts as facts_document
+from node_image.protocol.eip712 import grant_id
 from tests.accounts import ACCOUNTS, ADDRESS, HOLDERS
 
 OTHER = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
@@ -41,7 +42,7 @@ def plan(file: DropFile) -> DropPlan:
 
 def ranges(plan: DropPlan, tier: int) -> dict[str, range]:
     """Token ids by node."""
-    held = [(node.name, lease) for node in plan.nodes for lease in node.leases if lease.tier == tier]
+    held = [(one.name, lease) for one in plan.grants for lease in one.leases if lease.tier == tier]
     return {name: range(lease.start, lease.start + lease.quota) for name, lease in held}
 
 
@@ -52,12 +53,47 @@ def test_harbour_lights_leases(plan: DropPlan) -> None:
         ("proof", 57, 8, 1),
     ]
     assert ranges(plan, 0) == {
-        "quay-appliance1": range(1, 12),
+        "quay-appliance1": range(1, 11),
+        "quay-appliance1-cloud": range(11, 12),
         "quay-spare1": range(12, 20),
-        "mole-appliance1": range(20, 31),
+        "mole-appliance1": range(20, 30),
+        "mole-appliance1-cloud": range(30, 31),
         "mole-spare1": range(31, 39),
     }
     assert ranges(plan, 2)["mole-spare1"] == range(63, 64)
+    assert [(one.node, one.geo, one.epoch) for one in plan.cloud] == [
+        ("quay-appliance1", "quay", 1),
+        ("mole-appliance1", "mole", 1),
+    ]
+
+
+def test_without_a_percent_for_the_cloud_signer_nodes_hold_everything(file: DropFile, plan: DropPlan) -> None:
+    leases = file.spec.leases.model_copy(update={"cloud_percent": 0})
+    other = planned(file.model_copy(update={"spec": file.spec.model_copy(update={"leases": leases})}))
+    assert (other.cloud, ranges(other, 0)["quay-appliance1"]) == ((), range(1, 12))
+    assert [facts(made, made.nodes[0], plan_lab(16), "PEM", {}).cloud_signer for made in (plan, other)] == [
+        "10.16.0.9:8443",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("quota", "percent", "cloud"),
+    [(100, 5, 5), (11, 5, 1), (10, 5, 1), (9, 5, 0), (1, 50, 0), (2, 50, 1), (3, 50, 1), (7, 0, 0)],
+)
+def test_the_cloud_signers_part_is_to_the_nearest_token_and_never_the_larger(
+    quota: int, percent: int, cloud: int
+) -> None:
+    assert cloud_of(quota, percent) == cloud
+
+
+def test_the_cloud_signer_is_told_a_grant_of_its_own(plan: DropPlan) -> None:
+    held, node = plan.cloud[1], plan.nodes[2]
+    told = cloud_facts(plan, held, plan_lab(16), "PEM", {"hub": "HUB"})
+    own = facts(plan, node, plan_lab(16), "PEM", {"hub": "HUB"})
+    assert (told.node, told.grant_id, told.cloud_signer) == ("mole-appliance1-cloud", held.grant_id, "")
+    assert told.grant_id == "0x" + grant_id(plan.drop, told.node, 1).hex()
+    assert own == msgspec.structs.replace(told, node=own.node, grant_id=own.grant_id, cloud_signer=own.cloud_signer)
 
 
 def test_addresses_are_the_architectures(plan: DropPlan) -> None:
@@ -80,7 +116,7 @@ def test_another_role_or_manifest_is_another_contract(file: DropFile, plan: Drop
 
 
 def test_the_operators_ceilings_are_the_largest_lease_and_all_but_the_fallback(plan: DropPlan) -> None:
-    assert [(tier.max_lease, tier.operator_cap) for tier in plan.tiers] == [(11, 38), (5, 15), (2, 7)]
+    assert [(tier.max_lease, tier.operator_cap) for tier in plan.tiers] == [(10, 38), (5, 15), (2, 7)]
     for tier in plan.tiers:
         assert tier.max_lease == max(len(held) for held in ranges(plan, tier.tier).values())
 

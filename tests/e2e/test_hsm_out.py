@@ -1,0 +1,118 @@
+"""A node's HSM goes out on a whole drop: the hub signs for it from its own lease, and all agree on what was sold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from infra import stacks
+from infra.ops import status
+from infra.ops.claimant import Buyer, send
+from infra.plan.model import DropPlan
+from node_image.hub.chain import Chain
+from tests.e2e.small_drop import write_small_drop
+from tests.e2e.standing import Standing, docker, sweep, wait_for
+
+pytestmark = pytest.mark.e2e
+
+NODE = "quay-appliance1"  # the runbook's
+TOKENS = "/var/lib/docker/volumes/edgedrop-tokens/_data"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The drop that stands, and a buyer who believes nothing unchecked."""
+
+    shared: Standing
+    stack: str
+    plan: DropPlan
+    buyer: Buyer
+
+    def claim(self) -> dict[str, Any]:
+        """One token by the front; the voucher, checked against the key that the chain has for its grant."""
+        wish = self.buyer.wish(0)
+        with httpx.Client(trust_env=False) as client:
+            got = send(client, self.plan.geographies[0].front_url, "quay", wish)
+        assert got.voucher is not None, got.failures
+        assert not got.failures, "a buyer saw a failure"
+        self.buyer.check(wish, got.voucher)
+        return got.voucher | {"answered_by": got.node}
+
+    @contextmanager
+    def hsm_out(self) -> Iterator[None]:
+        """The token folder can't be read: as if the HSM were pulled."""
+        box = f"{self.stack}-{NODE}"
+        docker("exec", box, "chmod", "0", TOKENS)
+        try:
+            yield
+        finally:
+            docker("exec", box, "chmod", "0700", TOKENS)
+
+    def told(self) -> dict[str, Any]:
+        """`edgedrop status --json`."""
+        return dict(json.loads(self.shared.edgedrop("status", self.stack, "--json", check=False).stdout))
+
+    def await_agreement(self, claims: int) -> dict[str, Any]:
+        """Until journal, ledger and chain hold as many claims, all redeemed."""
+        last: dict[str, Any] = {}
+
+        def agrees() -> bool:
+            last.update(self.told())
+            return bool(last["agree"]) and last["geographies"][0]["redeemed"] == claims
+
+        wait_for(agrees, 90, f"{claims} redeemed claims that all agree on, but {last}")
+        return dict(last["geographies"][0])
+
+
+@pytest.fixture(scope="module")
+def world(shared: Standing, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A small drop whose nodes have a lease at the cloud signer."""
+    stack = f"hsm-{shared.run}"
+    file = write_small_drop(tmp_path_factory.mktemp("drop"), "hsm", 60)
+    file.write_text(
+        file.read_text().replace("pier", "quay").replace("spare_percent: 50", "spare_percent: 50, cloud_percent: 20")
+    )
+    patch = pytest.MonkeyPatch()
+    patch.setenv("EDGEDROP_HOME", str(shared.home))
+    try:
+        shared.edgedrop("up", stack, "--lab", shared.lab, "--file", str(file), "--yes")
+        plan, hub = status.places(stacks.load(stack))
+        chain = Chain(hub.chain_url)
+        keys = {one.grant_id: chain.grant_key(plan.contract.address, one.grant_id) or "" for one in plan.grants}
+        yield World(shared, stack, plan, Buyer(plan, keys))
+    finally:
+        patch.undo()
+        shared.edgedrop("down", stack, "--yes", check=False)
+        sweep(stack)
+
+
+def test_each_node_has_a_lease_of_its_own_at_the_hub(world: World) -> None:
+    assert {one.node for one in world.plan.cloud} == {node.name for node in world.plan.nodes}
+    assert all(world.buyer.keys[one.grant_id] for one in world.plan.cloud), "open on chain"
+    assert len(set(world.buyer.keys.values())) == len(world.plan.grants), "each grant has a key of its own"
+    assert world.await_agreement(0)["claims"] == 0
+
+
+def test_while_its_hsm_is_out_the_hub_signs_and_it_redeems_and_after_it_the_node_signs_again(world: World) -> None:
+    assert world.claim()["node"] == NODE
+    with world.hsm_out():
+        vouchers = [world.claim() for _ in range(3)]
+        assert {one["node"] for one in vouchers} == {f"{NODE}-cloud"}
+        assert {one["answered_by"] for one in vouchers} == {NODE}
+        assert world.await_agreement(4)["ready"] == 1, "its own signer says that it is out"
+        world.shared.runbook("hsm-out", world.stack)
+    wait_for(lambda: world.told()["geographies"][0]["ready"] == 2, 60, "the node's own signer")
+    assert world.claim()["node"] == NODE
+    found = world.await_agreement(5)
+    assert (found["claims"], found["redeemed"], found["differences"]) == (5, 5, [])
+
+
+def test_its_grant_at_the_hub_is_frozen_by_its_name(world: World) -> None:
+    done = world.shared.edgedrop("freeze", f"{NODE}-cloud", "--drop", world.stack, "--yes")
+    assert "the chain says: frozen" in done.stderr
