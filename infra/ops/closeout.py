@@ -24,6 +24,8 @@ from infra.ops.holder_keys import payer, read_key
 from infra.ops.output import confirm, say, tell
 from infra.ops.place import Place, ask_ledger, find_place, grant_named, told
 from infra.ops.standing import Standing, standing
+from infra.plan.model import CloudGrant
+from infra.provision import cloud
 from infra.provision.ssh import Host
 from node_image.hub import calls
 from node_image.hub.chain import ChainRefused, Status
@@ -132,7 +134,7 @@ def _given(high_seqs: str | None, signature: str | None) -> Closed | None:
 
 def _command(place: Place, name: str, epoch: int | None, grant_id: str) -> bytes:
     """The owner's word to the node's signer."""
-    node = place.node(name, epoch)
+    node = place.holder(name, epoch)
     if node is None:
         raise BadUsage(f"this machine does not know {name} as its plan has it", OFFLINE)
     command = node_closeout.Command(1, place.drop, name, node.epoch, grant_id)
@@ -140,10 +142,12 @@ def _command(place: Place, name: str, epoch: int | None, grant_id: str) -> bytes
 
 
 def _close(place: Place, name: str, command: bytes) -> Closed:
-    """The node's signer closes its journal; again it gives the same answer."""
-    node = place.node(name)
-    if node is None or place.stack is None:
+    """The grant's signer closes its journal; again it gives the same answer."""
+    node = place.holder(name)
+    if node is None or place.stack is None or place.hub is None:
         raise BadUsage(f"this machine does not know how to reach {name}", OFFLINE)
+    if isinstance(node, CloudGrant):
+        return msgspec.convert(cloud.close(place.hub.cloud_signer_place, name, command), Closed)
     stack = stacks.holder(place.stack.drop_stack, node.geo)
     done = Host.of_node(stack.name, node).run(CLOSE, stdin=command, seconds=CLOSE_S)
     if done.returncode != 0:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from infra import certificates, keys
-from infra.errors import NotVerified
+from infra.errors import NotVerified, Unreachable
 from infra.home import place
 from infra.provision.wait import READY_S, until
 from node_image.mint.cloud import TlsSignerClient, client_context
@@ -22,7 +22,6 @@ NO = "bad_claim"  # its word for an envelope that it will never take
 def cloud_key(at: str, facts: DropFacts) -> str:
     """The address of the grant's key, made where the cloud signer hears of this grant for the first time."""
     envelope = drop_facts.sign(facts, keys.owner_pem())
-    certificates.control_pem()
 
     def look() -> tuple[str, str]:
         try:
@@ -51,6 +50,14 @@ def await_cloud_ready(at: str, drop: str, node: str) -> None:
         return ("ready", "") if told["ready"] else ("", str(told["reason"]))
 
     until(look, READY_S, f"the cloud signer is not ready for {node}", HINT)
+
+
+def close(at: str, name: str, command: bytes) -> dict[str, Any]:
+    """The high seqs of the grant `name` and its lease key's signature over them; from then on it signs nothing."""
+    try:
+        return ask(at, certificates.node_file(*certificates.CONTROL), "close", envelope=command)
+    except (SignerRefused, SignerAway) as fault:
+        raise Unreachable(f"the cloud signer did not close {name}: {fault}", HINT) from fault
 
 
 def status(at: str, drop: str, node: str) -> dict[str, Any]:

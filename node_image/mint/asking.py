@@ -15,8 +15,8 @@ from node_image.mint.epochs import Asks, of_grant
 from node_image.signer.client import SignerAway, SignerRefused
 
 HSM_IS_OUT = frozenset({"stopped", "quota"})
-# What the hub says of a claim, and not of its own state, is the buyer's answer too.
-OF_THE_CLAIM = frozenset({"bad_claim", "conflict", "wallet_cap", "not_open", "closed"})
+# What the hub says of a claim, and not of its own state, is the buyer's answer too. "closed" may be its grant alone.
+OF_THE_CLAIM = frozenset({"bad_claim", "conflict", "wallet_cap", "not_open"})
 
 
 @dataclass(frozen=True, slots=True)

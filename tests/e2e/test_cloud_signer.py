@@ -325,6 +325,15 @@ def test_a_grant_that_the_owner_did_not_sign_is_refused(world: World) -> None:
         world.ask("control", "grant", envelope=own)
 
 
+def test_a_grant_is_closed_at_the_owners_word_alone(world: World) -> None:
+    stranger = make_drop(world.folder / "closer")
+    with pytest.raises(SignerRefused, match="not signed"):
+        world.ask("control", "close", envelope=stranger.close())
+    with pytest.raises(SignerRefused, match="holds no such grant"):
+        world.ask("control", "close", envelope=world.drop.close())
+    assert world.ask("node", "status")["ready"], "neither closed anything"
+
+
 def test_without_a_certificate_of_ours_nobody_is_let_in(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEDROP_HOME", str(world.folder / "elsewhere"))
     (world.folder / "fake.pem").write_bytes(certificates.node_pem("lights", NODE))

@@ -113,6 +113,13 @@ def test_while_its_hsm_is_out_the_hub_signs_and_it_redeems_and_after_it_the_node
     assert (found["claims"], found["redeemed"], found["differences"]) == (5, 5, [])
 
 
+def test_a_grant_at_the_hub_is_closed_out_by_its_name_and_its_tokens_are_free(world: World) -> None:
+    words = ("closeout", "quay-spare1-cloud", "--drop", world.stack, "--yes", "--json")
+    told = json.loads(world.shared.edgedrop(*words).stdout)
+    assert (told["now"]["status"], {one["quota"] for one in told["now"]["leases"]}) == ("closed", {0})
+    assert world.await_agreement(5)["agree"]
+
+
 def test_its_grant_at_the_hub_is_frozen_by_its_name(world: World) -> None:
     done = world.shared.edgedrop("freeze", f"{NODE}-cloud", "--drop", world.stack, "--yes")
     assert "the chain says: frozen" in done.stderr

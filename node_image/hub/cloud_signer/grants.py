@@ -15,6 +15,7 @@ from nats.aio.client import Client
 
 from node_image.bus.courier import Courier
 from node_image.hub.cloud_signer.tls import Peer
+from node_image.protocol import closeout
 from node_image.protocol import facts as drop_facts
 from node_image.protocol.errors import NotVerified, ProtocolError
 from node_image.protocol.facts import CLOUD, DropFacts
@@ -96,6 +97,13 @@ class Grants:
             return self._begin(facts)
         if held.facts != facts:
             raise NotVerified("this grant was told with other facts; facts of a grant never change")
+        return held
+
+    def commanded(self, envelope: bytes) -> Held:
+        """The grant that the owner's command to close is for. NotVerified."""
+        held = self._held.get(closeout.verify(envelope, self._owner).grant_id)
+        if held is None:
+            raise NotVerified("the cloud signer holds no such grant")
         return held
 
     def _begin(self, facts: DropFacts) -> Held:

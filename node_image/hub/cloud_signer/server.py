@@ -50,6 +50,7 @@ class CloudServer:
             "find": self._find,
             "status": self._status,
             "grant": self._grant,
+            "close": self._close,
         }
 
     async def serve(self, host: str, port: int, context: ssl.SSLContext) -> asyncio.Server:
@@ -122,6 +123,11 @@ class CloudServer:
         if not told["key"]:
             raise SignerRefused("not_ready", str(told["reason"]))
         return {name: told[name] for name in ("grant_id", "key")}
+
+    async def _close(self, _peer: Peer, request: Answer) -> Answer:
+        """As with a grant: what counts is that the owner signed the command."""
+        held = self._grants.commanded(request["envelope"])
+        return await held.signer.ask("close", envelope=request["envelope"])
 
 
 def _error(code: str, message: str, retry_after_s: float | None = None) -> Answer:

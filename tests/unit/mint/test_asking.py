@@ -56,6 +56,7 @@ def asked(own: dict[str, Any] | Exception, cloud: dict[str, Any] | Exception, op
         (STOPPED, AWAY, "claim", "stopped"),
         (STOPPED, SignerRefused("quota", ""), "claim", "stopped"),
         (STOPPED, SignerRefused("sold_out", ""), "claim", "stopped"),
+        (STOPPED, SignerRefused("closed", ""), "claim", "stopped"),  # its grant is closed out, the drop is not over
         (STOPPED, SignerRefused("wallet_cap", ""), "claim", "wallet_cap"),
         (STOPPED, SignerRefused("bad_claim", ""), "claim", "bad_claim"),
         (SignerRefused("not_found", ""), GOOD, "find", "cloud"),
@@ -74,6 +75,15 @@ def test_without_a_cloud_signer_it_is_as_ever() -> None:
     with pytest.raises(SignerRefused, match="HSM is out"):
         asyncio.run(Asking(Says(STOPPED)).ask("claim"))
     assert not asyncio.run(Asking(Says(GOOD)).cloud_ready({"keystore": {"down": "out"}}))
+
+
+def test_the_signer_that_holds_a_grant_tells_of_it() -> None:
+    own, cloud = Says({"grant_id": "0x01"}), Says({"grant_id": "0x02"})
+    asking = Asking(own, CloudSigner(cloud))
+    assert [asyncio.run(asking.holding(one))["grant_id"] for one in ("0x01", "0x02")] == ["0x01", "0x02"]
+    for other in (asking, Asking(own)):
+        with pytest.raises(SignerAway, match="holds this grant"):
+            asyncio.run(other.holding("0x03"))
 
 
 def test_a_hub_that_does_not_answer_is_left_alone_for_a_random_while() -> None:

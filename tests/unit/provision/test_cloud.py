@@ -88,6 +88,15 @@ def test_it_is_ready_when_it_tells_the_node_so(hub: Hub) -> None:
     assert [request["op"] for _, request in hub.asked] == ["status"] * 3
 
 
+def test_a_grant_is_closed_by_the_owners_command(hub: Hub) -> None:
+    hub.answers = [{"ok": {"high_seqs": [3], "signature": "0xbb"}}]
+    assert cloud.close(hub.at, "quay-appliance1-cloud", b"command") == {"high_seqs": [3], "signature": "0xbb"}
+    assert (hub.asked[0][1]["op"], hub.asked[0][1]["envelope"]) == ("close", b"command")
+    hub.answers = [BUSY]
+    with pytest.raises(Unreachable, match="did not close quay-appliance1-cloud: the keystore is warming"):
+        cloud.close(hub.at, "quay-appliance1-cloud", b"command")
+
+
 @pytest.mark.usefixtures("hub")
 def test_a_cloud_signer_that_is_away_is_told() -> None:
     with pytest.raises(Unreachable, match="does not answer"):
