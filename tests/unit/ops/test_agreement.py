@@ -200,8 +200,8 @@ def test_each_epoch_of_a_node_has_its_own_journal(plan: DropPlan) -> None:
     known = LedgerSaid((*ledger.grants, held), ledger.token_ids | {3}, ledger.redeemed_ids | {3})
     agreed = Seen({**seen.nodes, first.name: both}, known, {**(seen.chain or {}), 3: newer.grant_id})
     assert told(rotated, agreed) == []
-    assert [geo.claims for geo in compare(rotated, agreed).geographies] == [3, 2]
-    assert [geo.redeemed for geo in compare(rotated, agreed).geographies] == [3, 2]
+    assert [geo.claims for geo in compare(rotated, agreed).geographies] == [4, 3]
+    assert [geo.redeemed for geo in compare(rotated, agreed).geographies] == [4, 3]
     assert told(rotated, replace(agreed, nodes=seen.nodes)) == [
         f"{first.name} (epoch 2) signs for grant {first.grant_id}, planned is {newer.grant_id}"
     ]

@@ -67,7 +67,7 @@ def test_where_all_is_leased_it_says_how_to_close() -> None:
 def test_it_takes_what_a_close_out_gave_back() -> None:
     found = rotate._wanted(known({1: 4}), close=False)
     assert (found.epoch, found.closes) == (2, None)
-    assert [(one.tier, one.start, one.quota) for one in found.leases] == [(0, 5, 7)]
+    assert [(one.tier, one.start, one.quota) for one in found.leases] == [(0, 5, 6)]
 
 
 def test_an_epoch_that_another_command_opened_on_chain_is_passed_over() -> None:
