@@ -243,6 +243,9 @@ def test_while_it_is_out_the_hub_signs_from_its_own_lease_and_the_journal_reache
         again = world.post(claim)
         found = world.get("/v1/claims/out")
         receipt = world.get("/v1/receipts/out")
+        # The own signer met the outage with the claim above; this one it refuses before it takes a seq.
+        world.post(world.drop.claim("out too")).raise_for_status()
+        alone = world.get("/v1/receipts/out too").json()
         ready = wait_for(lambda: world.get("/readyz").json()["ready"])
     assert (first.status_code, again.status_code, ready) == (201, 200, True)
     assert first.json() == again.json() == found.json()
@@ -251,7 +254,8 @@ def test_while_it_is_out_the_hub_signs_from_its_own_lease_and_the_journal_reache
     voucher.verify(msgspec.convert(first.json(), voucher.Voucher), world.cloud_key)
     assert receipt.json()["path"].startswith(f"lights/{NODE}-cloud/1/")
     assert receipt.json()["lease"]["start"] == CLOUD_START
-    assert world.get("/v1/receipts/out").json() == receipt.json(), "also when the HSM is back"
+    assert alone["path"].startswith(f"lights/{NODE}-cloud/1/")
+    assert world.get("/v1/receipts/out too").json() == alone, "also when the HSM is back"
     assert world.post(world.drop.claim("back")).json()["node"] == NODE
 
     async def claims_on_the_bus() -> list[str]:
@@ -264,7 +268,7 @@ def test_while_it_is_out_the_hub_signs_from_its_own_lease_and_the_journal_reache
         await client.close()
         return found
 
-    assert asyncio.run(claims_on_the_bus()) == ["out"]
+    assert asyncio.run(claims_on_the_bus())[0] == "out"
 
 
 def test_answered_by_both_it_is_one_nullifier(world: World) -> None:
