@@ -13,7 +13,7 @@ import pytest
 
 from infra import stacks
 from infra.ops import status
-from infra.ops.claimant import Buyer, send
+from infra.ops.claimant import Buyer
 from infra.plan.model import DropPlan
 from node_image.hub.chain import Chain
 from tests.e2e.small_drop import write_small_drop
@@ -35,14 +35,16 @@ class World:
     buyer: Buyer
 
     def claim(self) -> dict[str, Any]:
-        """One token by the front; the voucher, checked against the key that the chain has for its grant."""
-        wish = self.buyer.wish(0)
-        with httpx.Client(trust_env=False) as client:
-            got = send(client, self.plan.geographies[0].front_url, "quay", wish)
-        assert got.voucher is not None, got.failures
-        assert not got.failures, "a buyer saw a failure"
-        self.buyer.check(wish, got.voucher)
-        return got.voucher | {"answered_by": got.node}
+        """One token of the node; the voucher, checked against the key that the chain has for its grant.
+
+        Not by the front, which does not wait for the hub where a neighbour answers sooner.
+        """
+        wish, node = self.buyer.wish(0), next(one for one in self.plan.nodes if one.name == NODE)
+        url = f"http://{node.address}:8080/v1/claims"
+        answer = httpx.post(url, json=dict(wish.body), timeout=20, trust_env=False)
+        assert answer.status_code == 201, answer.text
+        self.buyer.check(wish, answer.json())
+        return dict(answer.json())
 
     @contextmanager
     def hsm_out(self) -> Iterator[None]:
@@ -103,7 +105,6 @@ def test_while_its_hsm_is_out_the_hub_signs_and_it_redeems_and_after_it_the_node
     with world.hsm_out():
         vouchers = [world.claim() for _ in range(3)]
         assert {one["node"] for one in vouchers} == {f"{NODE}-cloud"}
-        assert {one["answered_by"] for one in vouchers} == {NODE}
         assert world.await_redeemed(4, agree=False)["ready"] == 1, "its own signer says that it is out"
     wait_for(lambda: world.told()["geographies"][0]["ready"] == 2, 60, "the node's own signer")
     assert world.claim()["node"] == NODE
