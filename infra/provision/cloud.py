@@ -55,9 +55,10 @@ def await_cloud_ready(at: str, drop: str, node: str) -> None:
 def close(at: str, name: str, command: bytes) -> dict[str, Any]:
     """The high seqs of the grant `name` and its lease key's signature over them; from then on it signs nothing."""
     try:
-        return ask(at, certificates.node_file(*certificates.CONTROL), "close", envelope=command)
+        told = ask(at, certificates.node_file(*certificates.CONTROL), "close", envelope=command)
     except (SignerRefused, SignerAway) as fault:
         raise Unreachable(f"the cloud signer did not close {name}: {fault}", HINT) from fault
+    return {"high_seqs": told["high_seqs"], "signature": "0x" + told["signature"].hex()}
 
 
 def status(at: str, drop: str, node: str) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def test_it_is_ready_when_it_tells_the_node_so(hub: Hub) -> None:
 
 
 def test_a_grant_is_closed_by_the_owners_command(hub: Hub) -> None:
-    hub.answers = [{"ok": {"high_seqs": [3], "signature": "0xbb"}}]
+    hub.answers = [{"ok": {"high_seqs": [3], "signature": b"\xbb"}}]
     assert cloud.close(hub.at, "quay-appliance1-cloud", b"command") == {"high_seqs": [3], "signature": "0xbb"}
     assert (hub.asked[0][1]["op"], hub.asked[0][1]["envelope"]) == ("close", b"command")
     hub.answers = [BUSY]
