@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import get_native_id
 
 from coincurve import PrivateKey
 from cryptography.hazmat.primitives import serialization
@@ -136,10 +137,10 @@ def _address(key: str) -> str:
 
 
 def kept(name: str, make: Callable[[], bytes]) -> bytes:
-    """A file of keys/, made on first need: of two runs that need it at once, one makes it and both use that one."""
+    """A file of keys/, made on first need: of two that need it at once, runs or threads, one makes it for both."""
     path = place("keys", name)
     if not path.exists():
-        made = path.with_name(f"{name}.{os.getpid()}")
+        made = path.with_name(f"{name}.{os.getpid()}.{get_native_id()}")
         write_private(made, make())
         with suppress(FileExistsError):
             os.link(made, path)  # whole or not at all, and never over another
