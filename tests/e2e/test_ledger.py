@@ -98,11 +98,12 @@ def test_streams_are_made_once_and_leases_keep_the_newest(bus: str) -> None:
         await ensure(jetstream)
         for body in (b"old", b"new"):
             await jetstream.publish("lease.d.quay-spare1", body)
+        await jetstream.publish("lease.d.quay-spare1.2", b"its next epoch's")
         info = await jetstream.stream_info("LEASES")
         last = await jetstream.get_last_msg("LEASES", "lease.d.quay-spare1")
         with pytest.raises((APIError, nats.errors.Error)):
-            await jetstream.publish("lease.too.many.parts", b"", timeout=1)
+            await jetstream.publish("lease.far.too.many.parts", b"", timeout=1)
         await client.close()
         return info.state.messages, last.data or b""
 
-    assert asyncio.run(scenario()) == (1, b"new")
+    assert asyncio.run(scenario()) == (2, b"new")
