@@ -12,7 +12,7 @@ from tests.e2e.standing import Standing, labelled, sweep
 
 pytestmark = pytest.mark.e2e
 
-CLAIMS, PER_SECOND, SUPPLY = 500, 50, 1100
+CLAIMS, PER_SECOND, SUPPLY = 500, 50, 1200  # the spare alone must have 400 left
 
 
 def test_no_claim_fails_and_none_is_lost(shared: Standing, tmp_path: Path) -> None:
