@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from node_image.protocol.facts import CLOUD, DropFacts
 from node_image.service import log
 from node_image.signer.client import SignerClient
 from node_image.signer.journal_file import DiskFault
-from node_image.signer.keystores import HsmFault, Key, Keystore, open_keystore
+from node_image.signer.keystores import HsmFault, Shared
 from node_image.signer.serve import serve_grant
 
 AGAIN_S = 5.0
@@ -49,17 +48,16 @@ class Grants:
     """All grants of this hub. One keystore for them all, so that its quota is the HSM's and not each key's own."""
 
     def __init__(self, places: Places, owner_public_pem: bytes, keystore: str, bus: Client) -> None:
-        self._places, self._owner, self._uri, self._bus = places, owner_public_pem, keystore, bus
+        self._places, self._owner, self._bus = places, owner_public_pem, bus
+        self._keystore = Shared(keystore)
         self._held: dict[str, Held] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._keystore: Keystore | None = None
-        self._opening = threading.Lock()
         self._begun = asyncio.Event()
 
     def open_keystore(self) -> None:
         """Now rather than at the first grant, to find out early what cannot be; one that is out may come back."""
         try:
-            self._opened()
+            self._keystore.opened()
         except HsmFault as fault:
             log("the keystore is out", level="warning", reason=str(fault))
 
@@ -110,17 +108,9 @@ class Grants:
         name = hashlib.sha256(facts.grant_id.encode()).hexdigest()[:16]  # a socket's path has 107 characters at most
         socket = self._places.sockets / f"{name}.sock"
         held = self._held[facts.grant_id] = Held(facts, SignerClient(socket))
-        self._keep("signer", facts, lambda: serve_grant(facts, self._key, self._places.journals, socket))
+        self._keep("signer", facts, lambda: serve_grant(facts, self._keystore.key, self._places.journals, socket))
         self._keep("courier", facts, Courier(facts, socket, self._bus).run)
         return held
-
-    def _key(self, label: str) -> Key:
-        return self._opened().key(label)
-
-    def _opened(self) -> Keystore:
-        with self._opening:
-            self._keystore = self._keystore or open_keystore(self._uri)
-        return self._keystore
 
     def _keep(self, what: str, facts: DropFacts, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """A grant whose journal or disk fails takes no other with it, and is tried again."""

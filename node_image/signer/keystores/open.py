@@ -34,11 +34,15 @@ class Shared:
         self._uri, self._opening = uri, threading.Lock()
         self._keystore: Keystore | None = None
 
-    def key(self, label: str) -> Key:
-        """The key; where the keystore is out (HsmFault) it may be there at the next try."""
+    def opened(self) -> Keystore:
+        """The keystore; where it is out (HsmFault) it may be there at the next try."""
         with self._opening:
-            keystore = self._keystore = self._keystore or open_keystore(self._uri)
-        return keystore.key(label)
+            self._keystore = self._keystore or open_keystore(self._uri)
+        return self._keystore
+
+    def key(self, label: str) -> Key:
+        """One of its keys."""
+        return self.opened().key(label)
 
 
 def refuse_plain_keys(keystore: str, *, allowed: bool) -> None:
