@@ -6,14 +6,12 @@ stands in no record and never changes.
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
 
-from infra.home import place, write_private
+from infra.home import locked, place, write_private
 from infra.plan.model import Lease
 
 
@@ -59,12 +57,9 @@ def forget(drop: str) -> None:
     _path(drop).unlink(missing_ok=True)
 
 
-@contextmanager
-def alone() -> Iterator[None]:
-    """One run at a time chooses ranges: two nodes must never be given the same. Ends with the process, however."""
-    with place("epochs.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def alone() -> AbstractContextManager[None]:
+    """One run at a time chooses ranges: two nodes must never be given the same."""
+    return locked(place("epochs.lock"))
 
 
 def _path(drop: str) -> Path:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from infra.errors import EdgedropError
-from infra.home import home, place, write_private
+from infra.home import home, locked, place, write_private
 
 FIRST, LAST = 16, 239
 
@@ -21,7 +17,7 @@ def slot_of(stack: str) -> int | None:
 def take_slot(stack: str, used: set[int]) -> int:
     """The stack's slot, or the lowest that neither an engine's network nor another stack of this state folder uses."""
     path = place("slots", stack)
-    with _alone():
+    with locked(place("slots.lock")):  # two stacks must never get the same slot
         held = {entry.name: int(entry.read_text()) for entry in path.parent.iterdir()}
         if stack not in held:
             held[stack] = _lowest(used | set(held.values()))
@@ -41,11 +37,3 @@ def _lowest(taken: set[int]) -> int:
             "all networks 10.16.0.0 to 10.239.0.0 are in use", "take a stack down: edgedrop down <stack>"
         )
     return free
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """One run at a time looks and takes: two stacks must never get the same slot. Ends with the process, however."""
-    with place("slots.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

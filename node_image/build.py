@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import compileall
-import fcntl
 import hashlib
 import json
 import os
@@ -18,13 +17,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from infra.errors import EdgedropError, MissingTool
-from infra.home import ROOT, cache
+from infra.home import ROOT, cache, locked
 from node_image.images import IMAGES, SUITE, Image, context_files, leave_out, rootfs_recipe, site_lock, tags
 
 BUILD = ROOT / "build"
@@ -86,13 +85,10 @@ def in_cache(kind: str, key: str, make: Callable[[Path], None]) -> Path:
     return path
 
 
-@contextmanager
-def alone() -> Iterator[None]:
+def alone() -> AbstractContextManager[None]:
     """One build at a time on a machine: a second one would make the same things again."""
     cache().mkdir(parents=True, exist_ok=True)
-    with (cache() / "images.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return locked(cache() / "images.lock")
 
 
 def rootfs(image: Image) -> Path:
