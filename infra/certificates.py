@@ -36,14 +36,13 @@ def hub_pem(address: str) -> bytes:
 
 def node_pem(drop: str, node: str) -> bytes:
     """A node's key and certificate: CN is the node, O the drop."""
-    return kept(f"node.{drop}.{node}.pem", lambda: _issue(drop, node, _CLIENT))
+    return kept(_node_name(drop, node), lambda: _issue(drop, node, _CLIENT))
 
 
 def node_file(drop: str, node: str) -> Path:
     """The file that holds a node's, for what acts in its place."""
-    name = f"node.{drop}.{node}.pem"
     node_pem(drop, node)
-    return place("keys", name)
+    return place("keys", _node_name(drop, node))
 
 
 def control_pem() -> bytes:
@@ -52,6 +51,10 @@ def control_pem() -> bytes:
 
 
 _SERVER, _CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
+
+
+def _node_name(drop: str, node: str) -> str:
+    return f"node.{drop}.{node}.pem"
 
 
 def _authority() -> bytes:

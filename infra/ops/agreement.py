@@ -1,8 +1,8 @@
 """Do journal, ledger and chain say the same? Pure: what was seen goes in, what differs comes out in sentences.
 
 Per grant (a node's, or the cloud signer's for a node): the ledger stands at the head of its journal and holds as many
-claims. Over the drop: what the ledger
-calls redeemed is what the chain minted, and every voucher is redeemed, superseded or waits to be paid.
+claims. Over the drop: what the ledger calls redeemed is what the chain minted, and every voucher is redeemed,
+superseded or waits to be paid.
 """
 
 from __future__ import annotations
@@ -131,11 +131,11 @@ def _geography(geo: Geography, seen: Seen) -> GeographyReport:
         nodes=len(geo.nodes),
         reachable=len(answers),
         ready=sum(said.ready for said in answers),
-        claims=sum(_claims(one, seen) for holder in geo.grants for one in holder.each()),
+        claims=sum(_claims(one, seen) for holder in geo.holders for one in holder.each()),
         redeemed=len(_minted(geo, seen)),
         p50_ms=max((said.p50_ms for said in answers if said.p50_ms is not None), default=None),
         p99_ms=max((said.p99_ms for said in answers if said.p99_ms is not None), default=None),
-        differences=tuple(fault for node in geo.grants for fault in _node(node, seen)),
+        differences=tuple(fault for node in geo.holders for fault in _node(node, seen)),
     )
 
 
@@ -149,7 +149,7 @@ def _claims(node: Holder, seen: Seen) -> int:
 
 
 def _minted(geo: Geography, seen: Seen) -> set[int]:
-    grants = {one.grant_id for holder in geo.grants for one in holder.each()}
+    grants = {one.grant_id for holder in geo.holders for one in holder.each()}
     return {token for token, grant in (seen.chain or {}).items() if grant in grants}
 
 

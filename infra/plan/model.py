@@ -91,8 +91,8 @@ class Geography:
         return f"http://{self.front_address}:8080"
 
     @property
-    def grants(self) -> tuple[Node | CloudGrant, ...]:
-        """Whoever holds leases there."""
+    def holders(self) -> tuple[Node | CloudGrant, ...]:
+        """Whoever holds leases there: a node once, whatever its epochs."""
         return (*self.nodes, *self.cloud)
 
 
