@@ -36,6 +36,7 @@ from tests.drop_on_disk import Drop, make_drop
 
 CLIENTS = 4  # connections
 OPEN = 512  # requests without an answer on each
+REFILL = 64  # answered before it sends more: the crowd stays as large as it is said to be
 MANY, FEW, LONE = 40_000, 1_000, 500
 SLOW_MS, SLOW_MANY, SLOW_FEW = 70.0, 20_000, 40
 ISSUED = 1_000_000
@@ -128,7 +129,7 @@ def signer(drop: Drop, batch: int = 0, hsm_ms: float = 0) -> Iterator[subprocess
     command = [sys.executable, "-m", "tests.bench.signer_variant", str(batch), str(hsm_ms)]
     process = subprocess.Popen(command, env=drop.environment(), stdout=subprocess.DEVNULL)
     try:
-        asyncio.run(lease(drop))
+        asyncio.run(lease(drop, process))
         deadline = time.monotonic() + START_S
         while len(family(process.pid)) < 2 and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -138,7 +139,7 @@ def signer(drop: Drop, batch: int = 0, hsm_ms: float = 0) -> Iterator[subprocess
         process.wait()
 
 
-async def lease(drop: Drop) -> None:
+async def lease(drop: Drop, process: subprocess.Popen[bytes]) -> None:
     """Once it is warm: a journal of a million claims takes its time to be read. Until then it hangs up on a lease."""
     client, deadline = SignerClient(drop.socket), time.monotonic() + START_S
     while True:
@@ -148,7 +149,7 @@ async def lease(drop: Drop) -> None:
                 await drop.witness.vouch(client)
                 return
         except SignerAway:
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or process.poll() is not None:
                 raise
         await asyncio.sleep(0.1)
 
@@ -184,8 +185,8 @@ class Pump:
     faults: list[str] = field(default_factory=list)
 
     def send(self) -> None:
-        """More, once half is answered."""
-        if self.sent < len(self.parts) and self.sent - self.done <= OPEN // 2:
+        """More, once some are answered."""
+        if self.sent < len(self.parts) and self.sent - self.done <= OPEN - REFILL:
             self.line.sendall(b"".join(self.parts[self.sent : self.done + OPEN]))
             self.sent = min(len(self.parts), self.done + OPEN)
 

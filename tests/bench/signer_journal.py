@@ -8,6 +8,7 @@ from node_image.protocol import frames, journal
 from node_image.protocol.facts import DropFacts
 from node_image.protocol.frames import Frame, Kind, Told
 from node_image.protocol.journal import Reader
+from node_image.protocol.state import replay
 from node_image.signer.core import MAX_BATCH
 
 SIGNATURE = bytes(65)  # checked by who takes a claim or a voucher, not by who reads its own journal
@@ -15,8 +16,9 @@ SIGNATURE = bytes(65)  # checked by who takes a claim or a voucher, not by who r
 
 def grow(path: Path, facts: DropFacts, claims: int) -> None:
     """That many claims of tier 0 after the frames that are there, each for a wallet of its own."""
-    last = list(Reader().feed(path.read_bytes()))[-1]
-    opens = max(facts.opens_at, 1)
+    there = list(Reader().feed(path.read_bytes()))
+    last = there[-1]
+    at = max(facts.opens_at, replay(there).clock.floor_ms // 1000 + 1)  # no batch is from before the time that is known
     with path.open("ab") as file:
 
         def put(kind: Kind, told: Told) -> Frame:
@@ -28,5 +30,5 @@ def grow(path: Path, facts: DropFacts, claims: int) -> None:
             end = min(begin + MAX_BATCH, claims)
             for seq in range(begin, end):
                 last = put(Kind.CLAIM, frames.Claim(f"before-{seq}", 0, seq, (seq + 1).to_bytes(20), 0, SIGNATURE))
-            last = put(Kind.BATCH, frames.Header(number, bytes(32), end - begin, opens))
+            last = put(Kind.BATCH, frames.Header(number, bytes(32), end - begin, at))
             last = put(Kind.SIGNATURE, frames.Signed(number, SIGNATURE))
