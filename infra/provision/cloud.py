@@ -10,7 +10,7 @@ from infra import certificates, keys
 from infra.errors import NotVerified, Unreachable
 from infra.home import place
 from infra.provision.wait import READY_S, until
-from node_image.mint.cloud import TlsSignerClient, client_context
+from node_image.peers import PeerClient, client_context
 from node_image.protocol import facts as drop_facts
 from node_image.protocol.facts import DropFacts
 from node_image.signer.client import SignerAway, SignerRefused
@@ -73,6 +73,6 @@ def ask(at: str, own_pem: Path, op: str, **fields: object) -> dict[str, Any]:
     context = client_context(own_pem, place("keys", "authority.pem"))
 
     async def asked() -> dict[str, Any]:
-        return await TlsSignerClient(host, int(port), context).ask(op, **fields)
+        return await PeerClient(host, int(port), context).ask(op, **fields)
 
     return asyncio.run(asked())

@@ -10,10 +10,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from node_image.mint.app import Mint, make_app
 from node_image.mint.asking import Asking
-from node_image.mint.cloud import CloudSigner, TlsSignerClient, client_context
+from node_image.mint.cloud import CloudSigner
 from node_image.mint.epochs import epochs
 from node_image.mint.metrics import ClaimMetrics
 from node_image.mint.receipts import Ledger
+from node_image.peers import PeerClient, client_context
 from node_image.protocol import manifest
 from node_image.protocol.errors import ProtocolError
 from node_image.protocol.facts import DropFacts, parse
@@ -40,7 +41,7 @@ class Settings(BaseSettings):
             return Asking(own)
         host, _, port = facts.cloud_signer.rpartition(":")
         context = client_context(self.tls_file, self.authority_file)
-        return Asking(own, CloudSigner(TlsSignerClient(host, int(port), context)))
+        return Asking(own, CloudSigner(PeerClient(host, int(port), context)))
 
 
 def main() -> int:

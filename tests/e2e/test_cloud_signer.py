@@ -25,7 +25,7 @@ from infra import certificates
 from infra.home import cache
 from node_image.bus.config import HUB_USER, hub_config
 from node_image.hub.ledger.streams import ensure
-from node_image.mint.cloud import TlsSignerClient, client_context
+from node_image.peers import PeerClient, client_context
 from node_image.protocol import eip712, lease, voucher
 from node_image.protocol import facts as drop_facts
 from node_image.protocol.journal import Kind, scan
@@ -52,9 +52,9 @@ class World:
     cloud_environment: dict[str, str] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def client(self, name: str) -> TlsSignerClient:
+    def client(self, name: str) -> PeerClient:
         """A peer with the certificate of this name."""
-        return TlsSignerClient(*self.cloud, client_context(self.folder / f"{name}.pem", self.folder / "authority.pem"))
+        return PeerClient(*self.cloud, client_context(self.folder / f"{name}.pem", self.folder / "authority.pem"))
 
     def ask(self, name: str, op: str, **fields: object) -> dict[str, Any]:
         """One question to the cloud signer."""
@@ -372,7 +372,7 @@ def test_a_node_cannot_stand_in_for_the_hub(world: World) -> None:
         async with await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0, ssl=server) as listening:
             port = listening.sockets[0].getsockname()[1]
             context = client_context(world.folder / "node.pem", world.folder / "authority.pem")
-            await TlsSignerClient("127.0.0.1", port, context).ask("status")
+            await PeerClient("127.0.0.1", port, context).ask("status")
 
     with pytest.raises(SignerAway):
         asyncio.run(asked())

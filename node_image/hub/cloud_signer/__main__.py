@@ -17,7 +17,7 @@ from starlette.routing import Route
 from node_image.bus.config import HUB_USER
 from node_image.hub.cloud_signer.grants import Grants, Places
 from node_image.hub.cloud_signer.server import CloudServer, RateLimit
-from node_image.hub.cloud_signer.tls import server_context
+from node_image.peers import server_context
 from node_image.service import log
 from node_image.signer.keystores import refuse_plain_keys
 from node_image.signer.keystores.quota import Quota

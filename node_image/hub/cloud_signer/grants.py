@@ -13,7 +13,7 @@ from typing import Any
 from nats.aio.client import Client
 
 from node_image.bus.courier import Courier
-from node_image.hub.cloud_signer.tls import Peer
+from node_image.peers import Peer
 from node_image.protocol import closeout
 from node_image.protocol import facts as drop_facts
 from node_image.protocol.errors import NotVerified, ProtocolError

@@ -6,22 +6,14 @@ import asyncio
 import ssl
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
-
-import msgspec
 
 from node_image.hub.cloud_signer.grants import Grants
-from node_image.hub.cloud_signer.tls import Peer, peer_of
+from node_image.peers import Answer, Peer, error, serve_peers
 from node_image.protocol.errors import NotVerified
-from node_image.service import log
-from node_image.signer.client import SignerAway, SignerRefused, read_message, write_message
+from node_image.signer.client import SignerAway, SignerRefused
 from node_image.signer.keystores.quota import SECOND, Quota
 
-HANDSHAKE_S = 5.0
-AT_ONCE = 64  # requests of one connection under way
 CLAIM = ("claim_id", "tier", "to", "slot", "signature")
-
-Answer = dict[str, Any]
 
 
 class RateLimit:
@@ -55,46 +47,23 @@ class CloudServer:
 
     async def serve(self, host: str, port: int, context: ssl.SSLContext) -> asyncio.Server:
         """Listen; who shows no certificate of ours never gets here."""
-        return await asyncio.start_server(self._connection, host, port, ssl=context, ssl_handshake_timeout=HANDSHAKE_S)
-
-    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = peer_of(writer.get_extra_info("peercert") or {})
-        seats, own = asyncio.Semaphore(AT_ONCE), set[asyncio.Task[None]]()
-        try:
-            while peer and (request := await read_message(reader)) is not None:
-                await seats.acquire()
-                task = asyncio.create_task(self._handle(peer, request, writer))
-                own.add(task)
-                task.add_done_callback(own.discard)
-                task.add_done_callback(lambda _: seats.release())
-        except (OSError, ValueError, msgspec.MsgspecError) as fault:
-            log("a peer is hung up on", level="warning", node=peer.node if peer else "", reason=str(fault))
-        finally:
-            for task in own:
-                task.cancel()
-            writer.close()
-
-    async def _handle(self, peer: Peer, request: Answer, writer: asyncio.StreamWriter) -> None:
-        try:
-            await write_message(writer, {"id": request.get("id"), **await self.answer(peer, request)})
-        except OSError:
-            writer.close()  # it went away before its answer
+        return await serve_peers(host, port, context, self.answer)
 
     async def answer(self, peer: Peer, request: Answer) -> Answer:
         """`ok` or `error`, as the signer's socket has them."""
         operation = self._operations.get(str(request.get("op")))
         if operation is None:
-            return _error("bad_claim", "there is no such operation")
+            return error("bad_claim", "there is no such operation")
         try:
             return {"ok": await operation(peer, request)}
         except SignerRefused as refusal:
-            return _error(refusal.code, str(refusal), refusal.retry_after_s)
+            return error(refusal.code, str(refusal), refusal.retry_after_s)
         except SignerAway:
-            return _error("not_ready", "the cloud signer of this node is starting")
+            return error("not_ready", "the cloud signer of this node is starting")
         except NotVerified as fault:
-            return _error("bad_claim", str(fault))
+            return error("bad_claim", str(fault))
         except (KeyError, TypeError) as fault:
-            return _error("bad_claim", f"not understood: {fault}")
+            return error("bad_claim", f"not understood: {fault}")
 
     async def _claim(self, peer: Peer, request: Answer) -> Answer:
         return await self._ask(peer, "claim", **{name: request[name] for name in CLAIM})
@@ -128,8 +97,3 @@ class CloudServer:
         """As with a grant: what counts is that the owner signed the command."""
         held = self._grants.commanded(request["envelope"])
         return await held.signer.ask("close", envelope=request["envelope"])
-
-
-def _error(code: str, message: str, retry_after_s: float | None = None) -> Answer:
-    told: Answer = {"code": code, "message": message}
-    return {"error": told if retry_after_s is None else told | {"retry_after_s": retry_after_s}}

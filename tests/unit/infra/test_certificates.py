@@ -11,8 +11,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from infra import certificates
-from node_image.hub.cloud_signer.tls import server_context
-from node_image.mint.cloud import client_context
+from node_image.peers import client_context, server_context
 
 
 @pytest.fixture(autouse=True)

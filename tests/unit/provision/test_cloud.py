@@ -16,7 +16,7 @@ from infra import certificates, keys
 from infra.errors import NotVerified, Unreachable
 from infra.home import place
 from infra.provision import cloud, wait
-from node_image.hub.cloud_signer.tls import Peer, peer_of, server_context
+from node_image.peers import Peer, peer_of, server_context
 from node_image.protocol import facts as drop_facts
 from node_image.signer.client import read_message, write_message
 from tests.unit.protocol.world import FACTS

@@ -11,7 +11,7 @@ from nats.aio.client import Client
 
 from node_image.hub.cloud_signer.grants import Grants, Places
 from node_image.hub.cloud_signer.server import RateLimit
-from node_image.hub.cloud_signer.tls import Peer, peer_of
+from node_image.peers import Peer, peer_of
 from node_image.protocol import dsse, facts
 from node_image.protocol.errors import NotVerified
 from node_image.signer.keystores.quota import SECOND, Quota
