@@ -78,18 +78,19 @@ class Mint:
             return self._refuse(AWAY, began)
         if "reserve" in told:
             self.metrics.answered("reserve", time.perf_counter() - began)
-            return _json(with_picture(told["reserve"]), HTTPStatus.ACCEPTED, RETRY_RESERVED)
+            return _reserved(told)
         self.metrics.answered("voucher", time.perf_counter() - began)
         return _json(told["voucher"], HTTPStatus.CREATED if told["new"] else HTTPStatus.OK)
 
     async def find(self, request: Request) -> Response:
         """GET /v1/claims/{claim_id}."""
         try:
-            return _json(await self.signer.ask("find", claim_id=request.path_params["claim_id"]))
+            told = await self.signer.ask("find", claim_id=request.path_params["claim_id"])
         except SignerRefused as refusal:
-            return _problem(problem(refusal.code, str(refusal)))
+            return _problem(problem(refusal.code, str(refusal), refusal.retry_after_s))
         except SignerAway:
             return _problem(AWAY)
+        return _reserved(told) if "reserve" in told else _json(told)
 
     async def receipt(self, request: Request) -> Response:
         """GET /v1/receipts/{claim_id}: JSON, or with `Accept: application/cbor` the compact form."""
@@ -246,6 +247,10 @@ class NameNode:
 
 def _json(found: object, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None) -> Response:
     return Response(msgspec.json.encode(found), status, headers, "application/json")
+
+
+def _reserved(told: dict[str, Any]) -> Response:
+    return _json(with_picture(told["reserve"]), HTTPStatus.ACCEPTED, RETRY_RESERVED)
 
 
 def _problem(answer: Problem) -> Response:

@@ -29,11 +29,14 @@ class Asking:
     async def ask(self, op: str, **fields: object) -> dict[str, Any]:
         """The own signer's answer, or the hub's where that one can't; SignerRefused or SignerAway as the own has it."""
         try:
-            return await self.own.ask(op, **fields)
+            told = await self.own.ask(op, **fields)
         except SignerRefused as refusal:
             if self.cloud is None or not _asks_on(op, refusal.code):
                 raise
             return await self._ask_cloud(self.cloud, refusal, op, fields)
+        if self.cloud is None or op != "find" or "reserve" not in told:
+            return told
+        return await self._voucher_since(self.cloud, told, fields)
 
     async def holding(self, grant_id: str) -> Mapping[str, Any]:
         """The status of the signer that holds this grant; SignerAway where none that answers does."""
@@ -53,6 +56,15 @@ class Asking:
         except (SignerAway, SignerRefused):
             return False
         return bool(told["ready"]) and any(left > 0 for left in told["left"].values())
+
+    @staticmethod
+    async def _voucher_since(cloud: CloudSigner, reserved: dict[str, Any], fields: dict[str, object]) -> dict[str, Any]:
+        """What the hub signed for a claim that has a reserve voucher here; that one where it signed nothing."""
+        try:
+            told = await cloud.ask("find", **fields)
+        except (SignerAway, SignerRefused):
+            return reserved
+        return reserved if "reserve" in told else told
 
     @staticmethod
     async def _ask_cloud(

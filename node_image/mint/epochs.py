@@ -57,14 +57,21 @@ class Epochs:
         return await newest.ask(op, **fields)
 
     async def _find(self, fields: Mapping[str, object]) -> dict[str, Any]:
-        """From whoever holds it; "not found" is said only where all say so."""
+        """From whoever holds its voucher, else its reserve voucher; "not found" is said only where all say so."""
         fault: SignerRefused | SignerAway | None = None
+        reserved: dict[str, Any] = {}
         for signer in self._signers.values():
             try:
-                return await signer.ask("find", **fields)
+                told = await signer.ask("find", **fields)
             except (SignerRefused, SignerAway) as no:
                 if fault is None or getattr(no, "code", "") != "not_found":
                     fault = no
+                continue
+            if "reserve" not in told:
+                return told
+            reserved = reserved or told
+        if reserved:
+            return reserved
         raise fault or SignerAway("this node has no signer")
 
     @staticmethod

@@ -22,7 +22,7 @@ from node_image.protocol.facts import DropFacts
 from node_image.protocol.manifest import Manifest, Membership, memberships
 from node_image.protocol.receipt import Anchor, LeaseBody, Receipt
 from node_image.protocol.voucher import Voucher
-from node_image.signer.client import SignerAway
+from node_image.signer.client import SignerAway, SignerRefused
 
 ANSWER_S = 0.3  # a front gives a node 0.8 s in all, and the buyer's receipt is there without the hub
 QUIET_S = 5.0  # after a failure nobody waits for the hub again so soon
@@ -118,7 +118,10 @@ class Receipts:
 
     async def find(self, claim_id: str) -> Receipt:
         """The receipt of a claim; SignerRefused or SignerAway."""
-        voucher = msgspec.convert(await self.signer.ask("find", claim_id=claim_id), Voucher)
+        told = await self.signer.ask("find", claim_id=claim_id)
+        if "reserve" in told:
+            raise SignerRefused("not_found", "this claim has a reserve voucher; a receipt comes with its voucher")
+        voucher = msgspec.convert(told, Voucher)
         lease = _lease(await self.signer.holding(voucher.batch.grant_id), voucher.voucher.tier)
         anchor, tx = await self.ledger.about(voucher)
         proof = self.proofs.get(int(voucher.token_id))

@@ -202,6 +202,19 @@ class Signer:
             raise Refused("not_found", "this node has no such claim")
         return self._recent.voucher(record)
 
+    async def find_reserved(self, claim_id: str) -> ReserveVoucher | None:
+        """The reserve voucher of a claim that has no voucher yet, again; None where there is none."""
+        async with self._changing:  # a frame that no sync has kept yet is nothing to sign for
+            if (held := self.state.reserved.get(claim_id)) is None:
+                return None
+            self._refuse_unless_sound()
+            reason = self.standing().unable or "send the claim again: it can be signed now"
+            try:
+                return await self._reserve_voucher(held, reason)
+            except HsmFault as fault:
+                self.stopped = str(fault)
+                raise Refused("stopped", self.stopped) from fault
+
     def tail(self, after: int, most: int) -> list[bytes]:
         """The frames from `after` on that are durable, at most so many."""
         count = min(self.shippable - after, most)
@@ -329,15 +342,22 @@ class Signer:
         if any(decision.result is Result.RESERVE for _, decision in decided):
             await self._sync()
         for waiting, decision in decided[:AT_ONCE]:
-            held, make = self.state.reserved[waiting.claim.claim_id], self.reserves.make
             try:
-                made = await asyncio.get_running_loop().run_in_executor(self._worker, make, held, decision.reason)
-            except QuotaSpent as spent:
-                waiting.answer(Refused(Result.QUOTA.value, str(spent), spent.retry_after_s))
+                made = await self._reserve_voucher(self.state.reserved[waiting.claim.claim_id], decision.reason)
+            except Refused as spent:
+                waiting.answer(spent)
             else:
                 waiting.answer(made, new=decision.result is Result.RESERVE)
         for waiting, decision in decided[AT_ONCE:]:
             waiting.answer(Refused(Result.NOT_READY.value, decision.reason))
+
+    async def _reserve_voucher(self, held: frames.Reserve, reason: str) -> ReserveVoucher:
+        """Of a frame that is durable; Refused where the quota has no signature left for it."""
+        make = self.reserves.make
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._worker, make, held, reason)
+        except QuotaSpent as spent:
+            raise Refused(Result.QUOTA.value, str(spent), spent.retry_after_s) from spent
 
     def _known(self, claim_id: str) -> Voucher | Refused:
         record = self.state.claims[claim_id]

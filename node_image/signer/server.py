@@ -48,7 +48,7 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reserved(msgspec.Struct, frozen=True, gc=False):
-    """What `claim` answers where the claim can't be signed now."""
+    """What `claim` and `find` answer where the claim can't be signed now."""
 
     reserve: ReserveVoucher
     new: bool
@@ -121,7 +121,9 @@ class SocketServer:
         return {"fresh": standing.fresh, "able": not standing.unable, "final": standing.verdict.final}
 
     async def _find(self, ask: Ask) -> object:
-        return self.signer.find(given(ask.claim_id, "claim_id"))
+        claim_id = given(ask.claim_id, "claim_id")
+        held = await self.signer.find_reserved(claim_id)
+        return self.signer.find(claim_id) if held is None else Reserved(held, new=False)
 
 
 class Line(asyncio.Protocol):

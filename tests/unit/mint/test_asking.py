@@ -30,6 +30,7 @@ class Says(SignerClient):
 STOPPED = SignerRefused("stopped", "the HSM is out")
 AWAY = SignerAway("no uplink")
 GOOD: dict[str, Any] = {"good": True}
+RESERVED: dict[str, Any] = {"reserve": {}, "new": False}
 
 
 def asked(own: dict[str, Any] | Exception, cloud: dict[str, Any] | Exception, op: str = "claim") -> str:
@@ -63,12 +64,23 @@ def asked(own: dict[str, Any] | Exception, cloud: dict[str, Any] | Exception, op
         (SignerRefused("not_found", ""), SignerRefused("not_found", ""), "find", "not_found"),
         (SignerRefused("not_found", ""), AWAY, "find", "not_found"),
         (STOPPED, GOOD, "status", "stopped"),
+        (RESERVED, GOOD, "claim", "own"),
     ],
 )
 def test_whose_answer_it_is(
     own: dict[str, Any] | Exception, cloud: dict[str, Any] | Exception, op: str, answer: str
 ) -> None:
     assert asked(own, cloud, op) == answer
+
+
+@pytest.mark.parametrize("cloud", [AWAY, SignerRefused("not_found", ""), SignerRefused("quota", "", 1), RESERVED])
+def test_a_reserve_voucher_is_found_unless_the_hub_signed_since(cloud: dict[str, Any] | Exception) -> None:
+    def found(cloud: dict[str, Any] | Exception) -> dict[str, Any]:
+        return asyncio.run(Asking(Says(RESERVED), CloudSigner(Says(cloud))).ask("find"))
+
+    assert found(cloud) == {"op": "find", **RESERVED}
+    assert found(GOOD) == {"op": "find", **GOOD}
+    assert asyncio.run(Asking(Says(RESERVED)).ask("find")) == {"op": "find", **RESERVED}
 
 
 def test_without_a_cloud_signer_it_is_as_ever() -> None:

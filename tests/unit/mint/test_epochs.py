@@ -89,6 +89,15 @@ def test_a_claim_is_looked_for_in_all_and_not_found_only_where_all_say_so(
     assert answered(first, second, "find") == answer
 
 
+@pytest.mark.parametrize("other", [AWAY, no("not_found"), {"reserve": "b"}])
+def test_a_reserve_voucher_is_found_where_no_epoch_has_a_voucher(other: dict[str, Any] | Exception) -> None:
+    def found(*said: dict[str, Any] | Exception) -> dict[str, Any]:
+        return asyncio.run(epochs({number: Says(one) for number, one in enumerate(said)}).ask("find"))
+
+    assert found({"reserve": "a"}, other) == {"op": "find", "reserve": "a"}
+    assert found({"reserve": "a"}, GOOD) == found(other, GOOD) == {"op": "find", **GOOD}
+
+
 def status(grant: str, **more: object) -> dict[str, Any]:
     told = {"grant_id": grant, "ready": True, "reason": "", "closed": False, "issued": {"0": 1}, "left": {"0": 2}}
     return told | more

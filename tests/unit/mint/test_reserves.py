@@ -61,6 +61,12 @@ async def test_a_claim_is_accepted_and_later_created(tmp_path: Path) -> None:
         told = await http.post("/v1/claims", json=body)
         assert (told.status_code, bool(told.headers["Retry-After"])) == (202, True)
         reserve.verify(msgspec.convert(told.json()["reserve"], ReserveVoucher), SEPARATOR, signer.reserves.address)
+        found = await http.get("/v1/claims/a")
+        assert (found.status_code, bool(found.headers["Retry-After"])) == (202, True)
+        held = {name: found.json()["reserve"][name] for name in ("claim_id", "seq", "to")}
+        assert held == {name: told.json()["reserve"][name] for name in held}
+        receipt = await http.get("/v1/receipts/a")
+        assert (receipt.status_code, receipt.json()["error"]["code"]) == (404, "not_found")
         picture = ET.fromstring(told.json()["qr"])  # noqa: S314  our own
         assert picture.attrib["viewBox"]
         assert "style" not in told.json()["qr"], "the page's policy lets no style stand in it"
@@ -68,4 +74,5 @@ async def test_a_claim_is_accepted_and_later_created(tmp_path: Path) -> None:
         made = await http.post("/v1/claims", json=body)
         assert made.status_code == 201
         voucher.verify(msgspec.convert(made.json(), Voucher), "0x" + signer.address.hex())
+        assert (await http.get("/v1/claims/a")).json() == made.json()
         assert (made.json()["claim_id"], (await http.post("/v1/claims", json=body)).status_code) == ("a", 200)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -99,6 +100,36 @@ async def test_a_crowd_is_told_a_few_at_a_time_and_none_is_lost(box: Box) -> Non
     left = await said(signer, *asked[AT_ONCE:])
     assert all(isinstance(one, ReserveVoucher) for one in left)
     assert box.kinds.count(Kind.RESERVE) == len(asked)
+
+
+@pytest.mark.parametrize("way", [cut_off, without_time])
+async def test_it_is_found_again_by_its_claim_until_it_is_a_voucher(
+    box: Box, way: Callable[[Box], Awaitable[Signer]]
+) -> None:
+    signer = await way(box)
+    assert await signer.find_reserved("a") is None
+    given = await reserved(signer, "a")
+    found = await signer.find_reserved("a")
+    assert found is not None
+    assert msgspec.structs.replace(found, signature=given.signature) == given
+    reserve.verify(found, SEPARATOR, signer.reserves.address)
+    box.facts = msgspec.structs.replace(box.facts, witnesses=box.witness.public)
+    again = await box.start()
+    await box.vouch(again)
+    waits = await again.find_reserved("a")
+    assert waits is not None
+    assert "send the claim again" in waits.reason
+    await sold(again, "a")
+    assert await again.find_reserved("a") is None
+    assert again.find("a").claim_id == "a"
+
+
+async def test_none_is_found_on_an_older_copy(box: Box) -> None:
+    signer = await cut_off(box)
+    await reserved(signer, "a")
+    await box.vouch(signer, replace(box.witness, frames=signer.state.journal_seq + 1, head=bytes(32)))
+    with pytest.raises(Refused, match="older copy"):
+        await signer.find_reserved("a")
 
 
 @pytest.mark.parametrize("way", [cut_off, without_time])
