@@ -3,8 +3,8 @@
 The signer draws a nonce, the courier carries the question, and the witness (hub, front, peer) signs what it holds with
 an ed25519 key that the node knows. An answer names the nonce, so that an old one, said again, vouches for nothing.
 
-Subject on the bus: `witness.<drop>.<node>`, request and reply. A reply is a DSSE envelope, or a refusal in plain JSON,
-which is signed by nobody and says only why there is no envelope.
+The hub is asked on the bus (`witness.<drop>.<node>`, request and reply), a witness at the site over mutual TLS. A reply
+is a DSSE envelope, or a refusal in plain JSON, which is signed by nobody and says only why there is no envelope.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from node_image.protocol.errors import NotVerified
 
 PAYLOAD_TYPE = "application/vnd.edgedrop.witness+json"
 HUB = "hub"
+FRONT = "front"  # beside the node's own front; a peer goes by its node's name
 OWNER = "owner"  # by the owner's own key, carried by a tech: where no other witness is reached
 Word = Annotated[str, Meta(pattern="^0x[0-9a-f]{64}$")]
 Count = Annotated[int, Meta(ge=0)]
+Head = Annotated[bytes, Meta(min_length=32, max_length=32)]
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,10 +35,19 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nonce: Word
 
 
+class Mark(msgspec.Struct, frozen=True):
+    """How far a journal goes: `journal_seq` frames with `next_batch` batches in them, and `head` after the last."""
+
+    journal_seq: Count
+    next_batch: Count
+    head: Head
+
+
 class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How much of the journal the witness holds: `journal_seq` frames, `next_batch` batches, `head` after the last.
 
-    A journal that is shorter, or has another head there, is not the newest. `at_ms` is the witness's clock (Unix, ms).
+    A journal that is shorter, or has another head there, is not the newest. `at_ms` is the witness's clock (Unix, ms);
+    0 of one at the site, whose clock is nobody's word.
     """
 
     schema: int

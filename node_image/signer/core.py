@@ -43,6 +43,7 @@ LAZY_SYNC_S = 0.05
 REVIVE_S = 1.0
 WORTH_CHECKING = frozenset({Result.SIGN, Result.RESERVE})
 RESERVED = frozenset({Result.RESERVE, Result.RESERVED})
+NOTHING = witness.Mark(0, 0, journal.NO_HEAD)
 
 
 class Signer:
@@ -70,7 +71,7 @@ class Signer:
             places.note(frame.seq, state.length)
             state.apply(frame)
         self.state, self._places, self._recent = state, places, Recent(self.facts, state, KEPT)
-        self.durable = state.journal_seq
+        self.durable, self._newest = state.journal_seq, self._mark()
         self._stood = self.standing()
 
     async def open(self) -> None:
@@ -112,7 +113,20 @@ class Signer:
     @property
     def shippable(self) -> int:
         """How many frames may leave this box: those of an older copy would stand in the hub beside the newest's."""
-        return self.durable if self._outlook.vouched else 0
+        return self.durable if self._outlook.vouched_by else 0
+
+    @property
+    def vouched_by(self) -> tuple[str, ...]:
+        """Who said since the start that this journal is the newest, in their order."""
+        return self._outlook.vouched_by
+
+    @property
+    def newest(self) -> witness.Mark:
+        """How far the site's witnesses may be told that this journal goes: as far as its frames may leave the box."""
+        return self._newest if self._outlook.vouched_by else NOTHING
+
+    def _mark(self) -> witness.Mark:
+        return witness.Mark(self.state.journal_seq, self.state.next_batch, self.state.head)
 
     def question(self) -> bytes:
         """A nonce for a witness."""
@@ -412,9 +426,9 @@ class Signer:
         self.state.apply(frame)
 
     async def _sync(self) -> None:
-        reached = self.state.journal_seq
+        reached = self._mark()
         self._file.flush()
         await asyncio.get_running_loop().run_in_executor(self._worker, self._file.sync)
-        self.durable = reached
+        self.durable, self._newest = reached.journal_seq, reached
         async with self.grew:
             self.grew.notify_all()

@@ -22,7 +22,7 @@ from node_image.protocol.timing import SOURCES, Boot, Clock, Interval, Reading, 
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 NONCE = 32
-MAX_OPEN = 16  # questions; a courier has one at a time, and who floods us only has its own forgotten
+MAX_OPEN = 64  # questions; a courier has one a witness at a time, and who floods us only has its own forgotten
 ANSWER_MS = 10_000  # a satellite's round trip and a busy ledger; meanwhile another box could have gone on with a copy
 WAIT_MS = 15_000  # a leaf dials its hub and a courier asks some times
 # A TIME frame costs a sync, so few are written. After a reboot one source alone moves the time by timing.JUMP_MS beyond
@@ -61,7 +61,7 @@ class Outlook:
         self._open: dict[bytes, Boot] = {}
         self._doubted: dict[str, Answer] = {}  # by source
         self.verdict = freshness.judge(0, bytes, ())
-        self.vouched = False  # at some time since the start: what was signed since then is evidence, come what may
+        self.vouched_by: tuple[str, ...] = ()  # since the start: what was signed after that is evidence, come what may
         self.time_refused = ""
 
     def question(self) -> bytes:
@@ -95,7 +95,8 @@ class Outlook:
         """How a journal of `length` frames stands to what was seen of it."""
         if not self.verdict.final:
             self.verdict = freshness.judge(length, head_after, [seen])
-            self.vouched = self.vouched or self.verdict.freshness is Freshness.FRESH
+            if self.verdict.freshness is Freshness.FRESH and seen.witness not in self.vouched_by:
+                self.vouched_by = (*self.vouched_by, seen.witness)
 
     def believe(self, clock: Clock, answer: Answer) -> frames.Time | None:
         """The TIME frame that an answer is worth; None where the clock does without, or does not believe it."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -24,6 +25,7 @@ from node_image.signer.intake import Told
 from node_image.signer.status import status
 
 MAX_FRAMES = 256
+NEWS_S = 2.0  # who asks for news waits for no longer; a client gives up after five
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
@@ -91,6 +93,7 @@ class SocketServer:
             "close": self._close,
             "question": self._question,
             "witness": self._witness,
+            "newest": self._newest,
         }
 
     async def serve(self, path: Path) -> asyncio.Server:
@@ -124,6 +127,14 @@ class SocketServer:
         claim_id = given(ask.claim_id, "claim_id")
         held = await self.signer.find_reserved(claim_id)
         return self.signer.find(claim_id) if held is None else Reserved(held, new=False)
+
+    async def _newest(self, ask: Ask) -> object:
+        """At once where more than `after` frames may be told of, else when there are, or as it is after a while."""
+        signer, after = self.signer, ask.after or 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(NEWS_S), signer.grew:
+                await signer.grew.wait_for(lambda: signer.shippable > after)
+        return signer.newest
 
 
 class Line(asyncio.Protocol):

@@ -12,7 +12,7 @@ from node_image.signer.core import Signer
 
 
 def status(signer: Signer) -> dict[str, Any]:
-    """`fresh`: a witness vouched for the journal; `time`: the interval, and who stands behind it."""
+    """`fresh`: the witnesses `vouched_by` vouched for the journal; `time`: the interval, and who stands behind it."""
     state, standing = signer.state, signer.standing()
     left = {str(tier): lease.quota - state.next_seq[tier] for tier, lease in state.leases.items()}
     return {
@@ -28,6 +28,7 @@ def status(signer: Signer) -> dict[str, Any]:
         "ready": not (reason := _reason(signer, standing)),
         "reason": reason,
         "fresh": standing.fresh,
+        "vouched_by": signer.vouched_by,
         "time": _time(signer, standing),
         "enrolment": "0x" + signer.reserves.address.hex(),
         "keystore": asdict(signer.keystore()),

@@ -43,7 +43,7 @@ def final_verdict_forgotten() -> None:
 
     def judge_anew(self: outlook.Outlook, length: int, head_after: Any, seen: Any) -> None:
         self.verdict = freshness.judge(length, head_after, [seen])
-        self.vouched = True
+        self.vouched_by = (seen.witness,)
 
     outlook.Outlook.judge = judge_anew  # type: ignore[method-assign]
 

@@ -15,12 +15,13 @@ from node_image.protocol.facts import DropFacts
 from node_image.protocol.freshness import Freshness
 from node_image.protocol.journal import Kind
 from node_image.protocol.timing import JUMP_MS
+from node_image.protocol.witness import Mark
 from node_image.signer.core import Refused, Signer
 from node_image.signer.outlook import ANSWER_MS, FLOOR_STEP_MS, MAX_OPEN, machine_count
 from node_image.signer.status import status
 from tests.a_witness import Witness
 from tests.unit.protocol.world import FACTS, NOW
-from tests.unit.signer.box import OWNER, Box, refused, sold
+from tests.unit.signer.box import OWNER, PEER_KEY, Box, refused, sold
 
 
 async def test_with_no_witness_nothing_is_signed_and_it_says_why(box: Box) -> None:
@@ -28,11 +29,13 @@ async def test_with_no_witness_nothing_is_signed_and_it_says_why(box: Box) -> No
     assert await refused(signer) == ("not_ready", "no witness has said yet that this journal is the newest")
     told = status(signer)
     assert (told["ready"], told["fresh"], told["reason"]) == (False, False, signer.standing().verdict.reason)
+    assert told["vouched_by"] == ()
     assert told["time"] == {"lo": 0, "hi": None, "source": "", "refused": ""}
     await box.vouch(signer)
     await sold(signer, "a")
     told = status(signer)
     assert (told["ready"], told["fresh"], told["reason"], told["time"]["source"]) == (True, True, "", "hub")
+    assert told["vouched_by"] == ("hub",)
 
 
 async def test_facts_without_witnesses_are_facts_with_which_nothing_is_signed(box: Box) -> None:
@@ -135,6 +138,30 @@ async def test_frames_leave_the_box_only_once_it_is_vouched_for(box: Box) -> Non
     assert (signer.durable > 0, signer.shippable, signer.tail(0, 100)) == (True, 0, [])
     await box.vouch(signer)
     assert signer.shippable == signer.durable == len(signer.tail(0, 100)) > 0
+
+
+async def test_what_the_sites_witnesses_are_told_is_durable_and_vouched_for(box: Box) -> None:
+    signer = await box.start()
+    assert signer.newest == Mark(0, 0, journal.NO_HEAD)
+    await box.vouch(signer)
+    await sold(signer, "a")
+    *durable, last = journal.scan(box.path.read_bytes()).frames
+    assert (last.kind, signer.durable) == (Kind.SIGNATURE, last.seq), "it is synced a moment later, by itself"
+    assert signer.newest == Mark(last.seq, 1, durable[-1].head)
+    await box.vouch(await box.start(), replace(box.witness, frames=last.seq, head=durable[-1].head))
+
+
+async def test_one_at_the_site_vouches_for_the_journal_and_the_boots_own_count_for_the_time(box: Box) -> None:
+    signer = await box.start()
+    await box.vouch(signer)
+    saw = replace(box.saw(signer), key=PEER_KEY, name="front", now_ms=lambda: 0)
+    box.facts = msgspec.structs.replace(box.facts, witnesses=box.facts.witnesses | saw.public)
+    box.now_ms += 600_000
+    again = await box.start()
+    await box.vouch(again, saw)
+    told = status(again)
+    assert (told["ready"], told["vouched_by"], told["time"]["source"]) == (True, ("front",), "hub")
+    await sold(again, "a")
 
 
 async def test_an_answer_counts_once(box: Box) -> None:
