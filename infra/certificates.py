@@ -1,4 +1,6 @@
-"""The lab's small authority: certificates for the cloud signer and for each node that may ask it (TLS 1.3, P-256).
+"""The lab's small authority: certificates for the cloud signer, the sites' witnesses, and each node that may ask them.
+
+TLS 1.3, P-256.
 
 Kept under EDGEDROP_HOME/keys like every secret. They end with the authority: what a node may do is ended by its grant
 (freeze, close-out), which holds on chain whatever a certificate says.
@@ -30,13 +32,17 @@ def authority_pem() -> bytes:
 
 def hub_pem(address: str) -> bytes:
     """The cloud signer's key and certificate, for its address in the lab's network."""
-    alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
-    return kept(f"cloud-signer.{address}.pem", lambda: _issue("hub", "cloud-signer", _SERVER, alternative))
+    return kept(f"cloud-signer.{address}.pem", lambda: _issue("hub", "cloud-signer", _SERVER, _at(address)))
 
 
 def node_pem(drop: str, node: str) -> bytes:
     """A node's key and certificate: CN is the node, O the drop."""
     return kept(_node_name(drop, node), lambda: _issue(drop, node, _CLIENT))
+
+
+def witness_pem(drop: str, place: str, address: str) -> bytes:
+    """The key and certificate of a witness at a site, for its address there; a server's, as the cloud signer's is."""
+    return kept(f"witness-tls.{drop}.{place}.{address}.pem", lambda: _issue(drop, place, _SERVER, _at(address)))
 
 
 def node_file(drop: str, node: str) -> Path:
@@ -51,6 +57,10 @@ def control_pem() -> bytes:
 
 
 _SERVER, _CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
+
+
+def _at(address: str) -> x509.SubjectAlternativeName:
+    return x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
 
 
 def _node_name(drop: str, node: str) -> str:

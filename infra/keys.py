@@ -43,8 +43,13 @@ def witness_public_pem() -> bytes:
     return dsse.public_pem(witness_pem())
 
 
+def site_witness_pem(drop: str, place: str) -> bytes:
+    """The ed25519 key of a witness at a site: a node's by the node's name, a front's as `<geo>-front`."""
+    return kept(f"witness.{drop}.{place}.pem", dsse.new_private_pem)
+
+
 def witnesses() -> dict[str, str]:
-    """Who may vouch for a node's journal: public keys by name."""
+    """Who may vouch for any node's journal, wherever it stands: public keys by name."""
     return {witness.HUB: witness_public_pem().decode()}
 
 

@@ -1,15 +1,18 @@
 """The courier: the signer's durable frames to the hub, leases and a witness's word to the signer. It keeps nothing.
 
 After a cut or a restart it goes on behind the last message that the hub holds; the hub's ledger takes each frame
-once, so a message sent twice costs nothing.
+once, so a message sent twice costs nothing. The witnesses at the site it tells how far the journal goes, and it is such
+a witness itself for the node's neighbours (docs/decisions/0012).
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import nats
@@ -20,10 +23,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from node_image.bus.asking import Witnesses
 from node_image.bus.config import DOMAIN
+from node_image.bus.telling import Teller
+from node_image.bus.ways import HubWay, site_ways
+from node_image.peers import client_context
 from node_image.protocol import lease
 from node_image.protocol.facts import DropFacts, parse
 from node_image.service import log
 from node_image.signer.client import SignerAway, SignerClient, SignerRefused, socket_of, tail
+from node_image.witness import PORT
+from node_image.witness.server import Files, serve
 
 ACK_S = 5.0
 LEASE_POLL_S = 10.0
@@ -37,21 +45,30 @@ class Settings(BaseSettings):
     drop_dir: Path = Path("/etc/edgedrop/drop")
     socket: Path = Path("/run/edgedrop/signer.sock")
     bus_url: str = "nats://127.0.0.1:4222"
+    tls_file: Path = Path("/etc/edgedrop/cloud/node.pem")  # own key and certificate, to tell and to ask with
+    authority_file: Path = Path("/etc/edgedrop/cloud/authority.pem")
+    witness_key_file: Path = Path("/etc/edgedrop/witness/key.pem")
+    witness_tls_file: Path = Path("/etc/edgedrop/witness/tls.pem")
+    witness_dir: Path = Path("/var/lib/edgedrop/witness")
+    host: str = "0.0.0.0"  # noqa: S104  the node's own network
+    witness_port: int = PORT
 
 
 class Courier:
-    """One grant's frames out; its leases, and what a witness says of it, in."""
+    """One grant's frames out; its leases, and what a witness says of it, in. The site's witnesses are met by `tls`."""
 
-    def __init__(self, facts: DropFacts, socket: Path, client: Client) -> None:
+    def __init__(self, facts: DropFacts, socket: Path, client: Client, tls: ssl.SSLContext | None = None) -> None:
         self._facts, self._socket, self._client = facts, socket, client
         self._subject = f"journal.{facts.drop}.{facts.node}.{facts.epoch}"
         self._signer = SignerClient(socket)
-        self._witnesses = Witnesses(facts, self._signer, client)
+        site = site_ways(facts, tls)
+        self._witnesses = Witnesses(facts, self._signer, (HubWay(facts, client), *site))
+        self._teller = Teller(self._signer, site, self._witnesses.ask_now)
 
     async def run(self) -> None:
         """All ways, each tried again for ever."""
-        ways = (_persist("journal", self._ship), _persist("leases", self._fetch_leases), self._witnesses.ask())
-        await asyncio.gather(*ways)
+        ways = (_persist("journal", self._ship), _persist("leases", self._fetch_leases))
+        await asyncio.gather(*ways, self._witnesses.ask(), self._teller.tell())
 
     async def _ship(self) -> None:
         """Follow the journal from where the hub stands; each message is acknowledged before the next."""
@@ -66,7 +83,7 @@ class Courier:
                 }
                 await stream.publish(self._subject, b"".join(told["frames"]), headers=headers)
         finally:
-            self._witnesses.began_anew()  # it hung up; where it was the hub instead, a question more does no harm
+            self._witnesses.ask_now()  # it hung up; where it was the hub instead, a question more does no harm
         raise SignerAway("the signer hung up")
 
     async def _resume_at(self) -> int:
@@ -126,8 +143,19 @@ async def _serve(settings: Settings) -> None:
         settings.bus_url, max_reconnect_attempts=-1, reconnect_time_wait=1, allow_reconnect=True, error_cb=_quiet
     )
     log("courier serves", drop=facts.drop, node=facts.node)
+    tls = client_context(settings.tls_file, settings.authority_file) if facts.witness_places else None
     grants = ((one, socket_of(settings.socket, one.epoch)) for one in facts.each())
-    await asyncio.gather(*(Courier(one, socket, client).run() for one, socket in grants))
+    work = [Courier(one, socket, client, tls).run() for one, socket in grants]
+    if facts.witness_places:  # who has witnesses at the site is one
+        work.append(_persist("witness", partial(_witness, settings, facts)))
+    await asyncio.gather(*work)
+
+
+async def _witness(settings: Settings, facts: DropFacts) -> None:
+    """For this node's neighbours."""
+    files = Files(settings.witness_key_file, settings.witness_tls_file, settings.authority_file, settings.witness_dir)
+    server = await serve(facts.drop, facts.node, files, settings.host, settings.witness_port)
+    await server.serve_forever()
 
 
 async def _quiet(fault: Exception) -> None:

@@ -35,7 +35,8 @@ class DropFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     """Everything planning knows that a node needs; times in Unix seconds, hashes and addresses as 0x hex.
 
     `ledger_url` is the hub's ledger, for what receipts say of anchors; a node does without it. `witnesses` are the
-    public keys, PEM, of those who may vouch for its journal, by name; where there are none, nothing is signed. `later`
+    public keys, PEM, of those who may vouch for its journal, by name; where there are none, nothing is signed.
+    `witness_places` (host:port) are of those among them who stand at the site and are told how far it goes. `later`
     are the epochs that were opened after `epoch`, oldest first (edgedrop rotate). `cloud_signer` (host:port) signs for
     a node whose HSM is out; empty where planning gave it no lease for this node.
     """
@@ -57,6 +58,7 @@ class DropFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     tiers: tuple[TierFacts, ...]
     ledger_url: str = ""
     witnesses: dict[str, str] = {}
+    witness_places: dict[str, str] = {}
     later: tuple[EpochFacts, ...] = ()
     cloud_signer: str = ""
 

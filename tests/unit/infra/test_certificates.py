@@ -38,6 +38,14 @@ def test_they_are_made_once_and_their_files_are_private(home: Path) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o600}
 
 
+def test_a_sites_witness_is_a_server_at_its_address_and_no_node() -> None:
+    found = x509.load_pem_x509_certificate(certificates.witness_pem("lights", "quay-front", "10.20.1.3"))
+    names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert [str(one) for one in names.get_values_for_type(x509.IPAddress)] == ["10.20.1.3"]
+    purposes = found.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(purposes) == [ExtendedKeyUsageOID.SERVER_AUTH]
+
+
 def test_what_is_given_out_of_the_authority_holds_no_key() -> None:
     assert b"PRIVATE" not in certificates.authority_pem()
 
