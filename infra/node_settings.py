@@ -22,8 +22,17 @@ from infra.plan import facts
 from infra.plan.model import DropPlan, HubAddresses, Node
 from infra.provision.ssh import Host
 from infra.release import Release
+from infra.witness_files import files_of_node, witnesses_of
 from node_image.bus.config import leaf_config
 from node_image.spec import Container, render
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """Files that lie in `folder` on this machine for a resource to take; `digests` are SHA-256 by name."""
+
+    folder: Path
+    digests: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +84,29 @@ def node_settings(plan: DropPlan, node: Node, stack: str, hub: HubAddresses, rel
     folder = files_of(stack, node.name)
     content = {
         "nats.conf": leaf_config(hub.bus, keys.bus_secret()).encode(),
-        "drop.json": msgspec.json.encode(facts(plan, node, hub, keys.owner_public_pem().decode(), keys.witnesses())),
+        "drop.json": msgspec.json.encode(
+            facts(plan, node, hub, keys.owner_public_pem().decode(), witnesses_of(plan, node))
+        ),
         "content.zip": place("drops", plan.drop, "content.zip").read_bytes(),
         "cloud.pem": certificates.node_pem(plan.drop, node.name),
         "authority.pem": certificates.authority_pem(),
+        **files_of_node(plan, node),
     }
-    for name, data in content.items():
-        _write_changed(folder / name, data)
     return NodeSettings(
         host=Host.of_node(stack, node),
         release=release.digest,
         containers=render(release.references(hub.registry)),
         registry=hub.registry,
         folder=folder,
-        files={name: _digest(data) for name, data in content.items()},
+        files=lay(folder, content).digests,
     )
+
+
+def lay(folder: Path, content: Mapping[str, bytes]) -> Laid:
+    """Lay files out, writing those that changed."""
+    for name, data in content.items():
+        _write_changed(folder / name, data)
+    return Laid(folder, {name: _digest(data) for name, data in content.items()})
 
 
 def files_of(stack: str, node: str) -> Path:

@@ -8,7 +8,7 @@ from infra import certificates, keys, release, stacks
 from infra.components.geography import GeographyArgs, GeographyGround
 from infra.components.lab import Lab, LabArgs
 from infra.errors import StackNotUp
-from infra.node_settings import node_settings
+from infra.node_settings import files_of, lay, node_settings
 from infra.ops.drops import plan_of
 from infra.ops.prepare import image_ids, lab_file
 from infra.outputs import drop_outputs, geography_outputs, lab_outputs
@@ -18,6 +18,7 @@ from infra.plan.model import DropPlan, HubAddresses
 from infra.resources.contract import Contract
 from infra.spec import LabFile
 from infra.stacks import Stack
+from infra.witness_files import files_of_front
 from node_image.bus.config import hub_config
 from node_image.hub.spec import HubContainer, HubPlaces, HubSecrets, HubTsa, hub_containers
 
@@ -72,6 +73,7 @@ def _declare_geographies(stack: Stack, plan: DropPlan, hub: HubAddresses, contra
                 settings={node.name: node_settings(plan, node, stack.name, hub, current) for node in geo.nodes},
                 contract=contract,
                 cloud={one.name: cloud_facts(plan, one, hub, owner, keys.witnesses()) for one in geo.cloud},
+                witness=lay(files_of(stack.name, f"{geo.name}-witness"), files_of_front(plan, geo)),
             ),
         )
         for geo in chosen

@@ -71,6 +71,13 @@ class Drop:
         (self.folder / "drop" / "drop.json").write_bytes(msgspec.json.encode(facts))
         return replace(self, facts=facts)
 
+    def seen_by(self, public: dict[str, str], places: dict[str, str]) -> Drop:
+        """The same node told of the witnesses at its site: their keys, and where they stand."""
+        witnesses = self.facts.witnesses | public
+        facts = msgspec.structs.replace(self.facts, witnesses=witnesses, witness_places=places)
+        (self.folder / "drop" / "drop.json").write_bytes(msgspec.json.encode(facts))
+        return replace(self, facts=facts)
+
     def at(self, epoch: int) -> Drop:
         """The same node as the signer of one epoch sees it."""
         return replace(self, facts=next(one for one in self.facts.each() if one.epoch == epoch))

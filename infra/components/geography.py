@@ -1,4 +1,4 @@
-"""A geography: its network, its boxes turned into nodes, its front."""
+"""A geography: its network, its boxes turned into nodes, its front with the witness beside it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from infra.components.box import Box, BoxArgs
 from infra.components.front import Front, FrontArgs
 from infra.components.labels import network_labels
 from infra.components.spare import Spare
-from infra.node_settings import NodeSettings
+from infra.components.witness import Witness, WitnessArgs
+from infra.node_settings import Laid, NodeSettings
 from infra.outputs import node_output
 from infra.plan.model import CloudGrant, DropPlan, Geography, HubAddresses, Node
 from infra.resources.grant import CloudSide, Grant
@@ -35,10 +36,11 @@ class GeographyArgs:
     settings: Mapping[str, NodeSettings]
     contract: pulumi.Input[str]
     cloud: Mapping[str, DropFacts]  # by grant, what the cloud signer is told of it
+    witness: Laid  # files of the one beside the front
 
 
 class GeographyGround(pulumi.ComponentResource):
-    """Network -> boxes -> nodes -> grants; the front beside them."""
+    """Network -> boxes -> nodes -> grants; front and witness beside them."""
 
     nodes: dict[str, pulumi.Output[dict[str, object]]]  # what the stack tells of each node
     grants: dict[str, pulumi.Output[str]]  # grant id -> its key's address
@@ -61,7 +63,13 @@ class GeographyGround(pulumi.ComponentResource):
             self._cloud(grant)
         front = FrontArgs(args.stack, args.geography, args.images["front"], self._network.name)
         Front(f"{name}-front", front, pulumi.ResourceOptions(parent=self))
+        Witness(f"{name}-witness", self._witness(), pulumi.ResourceOptions(parent=self))
         self.register_outputs({})
+
+    def _witness(self) -> WitnessArgs:
+        args = self._args
+        image, network = args.images["courier"], self._network.name
+        return WitnessArgs(args.stack, args.plan.drop, args.geography, image, network, args.witness)
 
     def _node(self, node: Node) -> None:
         args, settings, child = self._args, self._args.settings[node.name], pulumi.ResourceOptions(parent=self)

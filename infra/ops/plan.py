@@ -51,6 +51,7 @@ def _nodes(made: DropPlan) -> Table:
     for geo in made.geographies:
         table.add_row(f"[bold]{geo.title}[/]", geo.subnet)
         table.add_row(f"{geo.name}-front", f"{geo.front_address}:8080")
+        table.add_row(f"{geo.name}-witness", geo.witness_address)
         for node in geo.nodes:
             for one in node.each():
                 named = f"{node.name} (epoch {one.epoch})" if node.later else node.name

@@ -14,7 +14,7 @@ from node_image.protocol.facts import cloud_node
 
 WEI_PER_GWEI = 10**9
 BPS_PER_PERCENT = 100
-FRONT_HOST = 2
+FRONT_HOST, WITNESS_HOST = 2, 3
 FIRST_NODE_HOST = 10
 
 
@@ -116,6 +116,7 @@ def _geography(file: DropFile, geo: GeographySpec, prefix: str, held: Sequence[S
         front_address=f"{prefix}.{FRONT_HOST}",
         nodes=nodes,
         cloud=tuple(cloud),
+        witness_address=f"{prefix}.{WITNESS_HOST}",
     )
 
 

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 import msgspec
 
 from infra.plan.model import CloudGrant, DropPlan, HubAddresses, Node
+from infra.plan.witnesses import site_witnesses
 from node_image.protocol.facts import DropFacts, EpochFacts, TierFacts
 
 
 def facts(
     plan: DropPlan, node: Node, hub: HubAddresses, owner_public_key: str, witnesses: Mapping[str, str]
 ) -> DropFacts:
-    """The node's drop.json; `witnesses` are public keys by name."""
+    """The node's drop.json; `witnesses` are public keys by name, of the hub and of those at the site."""
     return DropFacts(
         schema=1,
         drop=plan.drop,
@@ -32,6 +33,7 @@ def facts(
         tiers=tier_facts(plan),
         ledger_url=hub.ledger_url,
         witnesses=dict(witnesses),
+        witness_places=site_witnesses(plan, node),
         later=tuple(EpochFacts(one.epoch, one.grant_id) for one in node.later),
         cloud_signer=hub.cloud_signer_place if any(one.node == node.name for one in plan.cloud) else "",
     )
@@ -44,7 +46,7 @@ def cloud_facts(
     node = next(one for one in plan.nodes if one.name == grant.node)
     told = facts(plan, node, hub, owner_public_key, witnesses)
     own = {"node": grant.name, "epoch": grant.epoch, "grant_id": grant.grant_id, "later": (), "cloud_signer": ""}
-    return msgspec.structs.replace(told, **own)
+    return msgspec.structs.replace(told, **own, witness_places={})  # it stands at the hub
 
 
 def tier_facts(plan: DropPlan) -> tuple[TierFacts, ...]:

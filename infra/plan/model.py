@@ -84,6 +84,7 @@ class Geography:
     front_address: str
     nodes: tuple[Node, ...]  # appliances first
     cloud: tuple[CloudGrant, ...] = ()  # of those nodes whose share is large enough
+    witness_address: str = ""  # of the one beside the front
 
     @property
     def front_url(self) -> str:

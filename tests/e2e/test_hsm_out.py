@@ -1,4 +1,7 @@
-"""A node's HSM goes out on a whole drop: the hub signs for it from its own lease, and all agree on what was sold."""
+"""A node's HSM goes out on a whole drop: the hub signs for it from its own lease, and all agree on what was sold.
+
+Before it, the site itself is cut off, and its signer restarts.
+"""
 
 from __future__ import annotations
 
@@ -56,6 +59,21 @@ class World:
         finally:
             docker("exec", box, "chmod", "0700", TOKENS)
 
+    @contextmanager
+    def cut_off(self) -> Iterator[None]:
+        """The node's uplink is gone; its place's network is not."""
+        ends = (f"{self.shared.lab}-hub", f"{self.stack}-{NODE}")
+        docker("network", "disconnect", *ends)
+        try:
+            yield
+        finally:
+            docker("network", "connect", *ends)
+
+    def signer(self) -> dict[str, Any]:
+        """The node's, by its mint."""
+        node = next(one for one in self.plan.nodes if one.name == NODE)
+        return dict(httpx.get(f"http://{node.address}:8080/v1/status", timeout=20, trust_env=False).json())
+
     def told(self) -> dict[str, Any]:
         """`edgedrop status --json`."""
         return dict(json.loads(self.shared.edgedrop("status", self.stack, "--json", check=False).stdout))
@@ -100,16 +118,28 @@ def test_each_node_has_a_lease_of_its_own_at_the_hub(world: World) -> None:
     assert world.await_redeemed(0)["claims"] == 0
 
 
+def test_cut_off_its_signer_restarts_and_signs_within_seconds_by_its_sites_word(world: World) -> None:
+    first = world.claim()
+    with world.cut_off():
+        docker("exec", f"{world.stack}-{NODE}", "docker", "restart", "--time", "0", "edgedrop-signer")
+        wait_for(lambda: bool(world.signer()["ready"]), 30, "the site's word")
+        told = world.signer()
+        assert (set(told["vouched_by"]) <= {"front", "quay-spare1"}, told["time"]["source"]) == (True, "hub")
+        assert told["vouched_by"]
+        assert int(world.claim()["token_id"]) == int(first["token_id"]) + 1
+    assert world.await_redeemed(2)["claims"] == 2
+
+
 def test_while_its_hsm_is_out_the_hub_signs_and_it_redeems_and_after_it_the_node_signs_again(world: World) -> None:
     assert world.claim()["node"] == NODE
     with world.hsm_out():
         vouchers = [world.claim() for _ in range(3)]
         assert {one["node"] for one in vouchers} == {f"{NODE}-cloud"}
-        assert world.await_redeemed(4, agree=False)["ready"] == 1, "its own signer says that it is out"
+        assert world.await_redeemed(6, agree=False)["ready"] == 1, "its own signer says that it is out"
     wait_for(lambda: world.told()["geographies"][0]["ready"] == 2, 60, "the node's own signer")
     assert world.claim()["node"] == NODE
     # The claim that met the outage is signed by both: one redeems, the other is superseded.
-    assert world.await_redeemed(5)["claims"] in (5, 6)
+    assert world.await_redeemed(7)["claims"] in (7, 8)
     world.shared.runbook("hsm-out", world.stack)
 
 
@@ -117,7 +147,7 @@ def test_a_grant_at_the_hub_is_closed_out_by_its_name_and_its_tokens_are_free(wo
     words = ("closeout", "quay-spare1-cloud", "--drop", world.stack, "--yes", "--json")
     told = json.loads(world.shared.edgedrop(*words).stdout)
     assert (told["now"]["status"], {one["quota"] for one in told["now"]["leases"]}) == ("closed", {0})
-    assert world.await_redeemed(5)["agree"]
+    assert world.await_redeemed(7)["agree"]
 
 
 def test_its_grant_at_the_hub_is_frozen_by_its_name(world: World) -> None:

@@ -63,7 +63,8 @@ def node(standing: Standing, hub: HubAddresses, tmp_path_factory: pytest.TempPat
     files.mkdir()
     for name in ("drop.json", "content.zip"):
         shutil.copy(drop.folder / "drop" / name, files / name)
-    for name in ("cloud.pem", "authority.pem"):  # this drop has no lease at the hub: nothing reads them
+    # This drop has no lease at the hub and no witness at its site: nothing reads them.
+    for name in ("cloud.pem", "authority.pem", "witness-key.pem", "witness-tls.pem"):
         (files / name).write_text("none\n")
     (files / "nats.conf").write_text(leaf_config(hub.bus, (standing.home / "keys" / "bus.secret").read_text()))
     containers = [

@@ -1,9 +1,10 @@
-"""A signer asks the hub whether its journal is the newest: signer, courier, leaf, bus and ledger as they run."""
+"""A signer asks hub, front and peer whether its journal is the newest: all of them as they run, in processes."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,16 +16,24 @@ from typing import Any
 import pytest
 from nats.aio.client import Client
 
-from node_image.protocol import announcement
+from infra import certificates, keys
+from infra.home import place
+from node_image.bus.ways import SiteWay
+from node_image.peers import client_context
+from node_image.protocol import announcement, dsse, eip712, witness
+from node_image.protocol.hexes import unhex
 from node_image.protocol.lease import Lease
+from node_image.protocol.witness import Mark, Statement
 from node_image.signer.client import SignerAway, SignerClient, SignerRefused
 from tests.a_witness import Witness
 from tests.drop_on_disk import FAR, Drop, make_drop, softhsm_missing
-from tests.e2e.hub_world import Hub, leaf_bus, missing, postgres, wait_for
+from tests.e2e.hub_world import Hub, free_port, leaf_bus, missing, postgres, wait_for
+from tests.site_on_disk import SiteOnDisk
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(bool(missing() or softhsm_missing()), reason="no hub or no SoftHSM2")]
 SECRET = "-"  # what Hub tells its services
 SUBJECT = "journal.lights.quay-appliance1.1"
+PEER = "quay-spare1"
 
 
 @dataclass
@@ -34,6 +43,8 @@ class World:
     hub: Hub
     drop: Drop
     leaf: str
+    site: SiteOnDisk
+    own_port: int  # where its courier is a witness for its neighbours
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -48,7 +59,9 @@ class World:
 
     def start_courier(self) -> None:
         """On the node's leaf."""
-        environment = self.drop.environment() | {"EDGEDROP_BUS_URL": self.leaf}
+        tls = certificates.node_file(self.drop.facts.drop, self.drop.facts.node)
+        environment = self.drop.environment() | {"EDGEDROP_BUS_URL": self.leaf, "EDGEDROP_TLS_FILE": str(tls)}
+        environment |= self.site.environment(self.drop.facts.node, self.own_port)
         self.processes["courier"] = subprocess.Popen([sys.executable, "-m", "node_image.bus.courier"], env=environment)
 
     def stop(self, *names: str) -> None:
@@ -92,6 +105,21 @@ class World:
             return no.code
         return "voucher" if "voucher" in told else "reserve"
 
+    def seen_by(self, name: str) -> int:
+        """How many frames a witness at the site holds of its journal; none where it is away, too."""
+        grant, nonce = unhex(self.drop.facts.grant_id), bytes(32)
+
+        async def ask() -> int:
+            way = SiteWay(name, self.site.places[name], 1, peers_context())
+            answer = await way.ask(witness.ask(grant, nonce))
+            if witness.refusal(answer):
+                return 0
+            return witness.verify(answer, self.site.public[name].encode(), grant, nonce).journal_seq
+
+        with suppress(SignerAway):
+            return asyncio.run(ask())
+        return 0
+
     def shipped(self) -> int:
         """How many frames the hub's stream holds."""
 
@@ -112,6 +140,11 @@ class World:
         return bool(self.ledger()["journal_seq"] == self.status()["durable_seq"])
 
 
+def peers_context() -> ssl.SSLContext:
+    """With the certificate of the neighbour."""
+    return client_context(certificates.node_file("lights", PEER), place("keys", "authority.pem"))
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """All up, nothing announced."""
@@ -120,8 +153,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         hubs, own = stack.enter_context(leaf_bus(folder, SECRET))
         engine = stack.enter_context(postgres())
         hub = Hub(folder, hubs.replace("//", f"//hub:{SECRET}@"), engine, "http://127.0.0.1:1")
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setenv("EDGEDROP_HOME", str(folder / "home"))
+        site = SiteOnDisk(folder, "lights", {name: free_port() for name in ("front", PEER)})
         drop = make_drop(folder / "d", owner=hub.owner, witness=Witness(hub.witness))
-        made = World(hub, drop, own)
+        made = World(hub, drop.seen_by(site.public, site.places), own, site, free_port())
+        stack.callback(lambda: site.kill(*list(site.running)))
         stack.callback(lambda: made.stop(*list(made.processes)))
         stack.callback(lambda: hub.kill(*list(hub.running)))
         hub.start("ledger")
@@ -176,3 +213,59 @@ def test_a_restored_older_copy_is_refused_with_its_gap_and_ships_nothing(world: 
     world.sell("e")
     wait_for(world.settled, 20, "the journal at the ledger")
     assert world.ledger()["faults"] == []
+
+
+def test_with_the_hub_away_front_or_peer_vouch_for_a_restart_within_seconds(world: World) -> None:
+    world.site.start("front", PEER)
+    for name in ("front", PEER):
+        wait_for(lambda name=name: world.seen_by(name) == world.status()["durable_seq"], 20, f"its mark at {name}")  # type: ignore[misc]
+    world.hub.kill("ledger")
+    for number, (stays, away) in enumerate((("front", PEER), (PEER, "front"))):
+        world.site.kill(away)
+        world.sell(f"cut off {number}")
+        wait_for(lambda: world.seen_by(stays) == world.status()["durable_seq"], 20, f"its mark at {stays}")  # noqa: B023
+        world.stop("signer")
+        world.start_signer()
+        wait_for(lambda: bool(world.status().get("ready")), 30, f"the word of {stays}")
+        assert (world.status()["vouched_by"], world.status()["time"]["source"]) == ([stays], "hub")
+        world.sell(f"vouched for {number}")
+        world.site.start(away)
+
+
+def test_an_older_copy_is_refused_by_the_sites_word_with_the_hub_away(world: World) -> None:
+    copy, newest = world.drop.folder / "copy", world.drop.folder / "newest"
+    shutil.copy(world.journal, copy)
+    world.sell("f", "g")
+    wait_for(lambda: world.seen_by("front") == world.status()["durable_seq"], 20, "its mark at the front")
+    saw = world.seen_by("front")
+    world.stop("signer")
+    shutil.copy(world.journal, newest)
+    shutil.copy(copy, world.journal)
+    world.start_signer()
+    wait_for(lambda: "an older copy" in world.status().get("reason", ""), 30, "the site's word")
+    assert f"saw {saw - world.status()['journal_seq']} frames" in world.status()["reason"]
+    assert (world.claim("h"), world.status()["vouched_by"]) == ("stopped", [])
+    world.stop("signer")
+    shutil.copy(newest, world.journal)
+    world.start_signer()
+    wait_for(lambda: bool(world.status().get("ready")), 30, "the newest journal's return")
+    world.sell("h")
+    world.hub.start("ledger")
+    wait_for(world.settled, 30, "the journal at the ledger")
+    assert world.ledger()["faults"] == []
+
+
+def test_a_node_is_a_witness_for_its_neighbours(world: World) -> None:
+    """In its courier, beside the rest."""
+    own, mark = world.drop.facts.node, Mark(7, 2, b"\1" * 32)
+    neighbours = eip712.grant_id("lights", PEER, 1)
+
+    async def told_and_asked() -> Statement:
+        way = SiteWay(own, f"127.0.0.1:{world.own_port}", 1, peers_context())
+        assert await way.tell(mark)
+        answer = await way.ask(witness.ask(neighbours, bytes(32)))
+        public = dsse.public_pem(keys.site_witness_pem("lights", own))
+        return witness.verify(answer, public, neighbours, bytes(32))
+
+    told = asyncio.run(told_and_asked())
+    assert (told.witness, told.journal_seq, told.head) == (own, 7, "0x" + "01" * 32)

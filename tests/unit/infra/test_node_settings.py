@@ -11,6 +11,8 @@ from infra.node_settings import NodeSettings, digest_of, hostvars, node_settings
 from infra.ops.drops import open_drop, plan_of_file
 from infra.plan import plan_lab
 from infra.release import Release
+from infra.witness_files import files_of_front, files_of_node, witnesses_of
+from node_image.protocol import dsse
 from node_image.spec import node_file
 
 RELEASE = Release(1, {service: f"edgedrop/{service}@sha256:{'a' * 64}" for service in node_file().containers})
@@ -34,9 +36,22 @@ def test_the_same_node_is_told_the_same() -> None:
 
 def test_each_file_is_told_by_its_digest_and_lies_in_the_folder() -> None:
     made = settings()
-    assert set(made.files) == {"nats.conf", "drop.json", "content.zip", "cloud.pem", "authority.pem"}
+    witness = {"witness-key.pem", "witness-tls.pem"}
+    assert set(made.files) == {"nats.conf", "drop.json", "content.zip", "cloud.pem", "authority.pem"} | witness
     assert {path.name for path in made.folder.iterdir()} == set(made.files)
     assert {f"file {name}" for name in made.files} <= set(made.told())
+
+
+def test_its_witnesses_keys_are_those_that_they_are_given() -> None:
+    path, file = open_drop("harbour-lights")
+    plan = plan_of_file(path, file, stack="harbour-lights", slot=17)
+    geo = plan.geographies[0]
+    node, neighbour = geo.nodes
+    told = witnesses_of(plan, node)
+    assert set(told) == {"hub", "front", neighbour.name}
+    assert told["front"].encode() == dsse.public_pem(files_of_front(plan, geo)["witness-key.pem"])
+    assert told[neighbour.name].encode() == dsse.public_pem(files_of_node(plan, neighbour)["witness-key.pem"])
+    assert len(set(told.values())) == len(told)
 
 
 def test_no_variable_holds_the_bus_secret() -> None:

@@ -14,6 +14,7 @@ from infra.plan import cloud_facts, facts, plan_drop, plan_lab
 from infra.plan.leases import cloud_of, fallback_of
 from infra.plan.model import DropPlan
 from infra.plan.shares import share_out
+from infra.plan.witnesses import site_witnesses
 from infra.spec import DropFile, read_drop
 from infra.spec.drop import HolderSpec, RoyaltySpec
 from node_image.protocol import facts as facts_document
@@ -93,7 +94,27 @@ def test_the_cloud_signer_is_told_a_grant_of_its_own(plan: DropPlan) -> None:
     own = facts(plan, node, plan_lab(16), "PEM", {"hub": "HUB"})
     assert (told.node, told.grant_id, told.cloud_signer) == ("mole-appliance1-cloud", held.grant_id, "")
     assert told.grant_id == "0x" + grant_id(plan.drop, told.node, 1).hex()
-    assert own == msgspec.structs.replace(told, node=own.node, grant_id=own.grant_id, cloud_signer=own.cloud_signer)
+    assert (told.witness_places, own.cloud_signer) == ({}, "10.16.0.9:8443")
+    places = {"cloud_signer": own.cloud_signer, "witness_places": own.witness_places}
+    assert own == msgspec.structs.replace(told, node=own.node, grant_id=own.grant_id, **places)
+
+
+def test_a_nodes_journal_is_seen_by_its_front_and_the_nodes_after_it(plan: DropPlan) -> None:
+    by_node = {node.name: site_witnesses(plan, node) for node in plan.nodes}
+    assert by_node["quay-appliance1"] == {"front": "10.20.1.3:8444", "quay-spare1": "10.20.1.11:8444"}
+    assert by_node["mole-spare1"] == {"front": "10.20.2.3:8444", "mole-appliance1": "10.20.2.10:8444"}
+    assert facts(plan, plan.nodes[0], plan_lab(16), "PEM", {}).witness_places == by_node["quay-appliance1"]
+
+
+def test_in_a_large_place_each_node_has_three_peers_and_is_the_peer_of_three(file: DropFile) -> None:
+    quay = file.spec.geographies[0].model_copy(update={"appliances": 7})
+    spec = file.spec.model_copy(update={"geographies": (quay, *file.spec.geographies[1:])})
+    plan = planned(file.model_copy(update={"spec": spec}))
+    names = [node.name for node in plan.geographies[0].nodes]
+    peers = {node.name: [*site_witnesses(plan, node)][1:] for node in plan.geographies[0].nodes}
+    assert peers[names[0]] == names[1:4]
+    assert peers[names[-1]] == names[:3]
+    assert [sum(name in chosen for chosen in peers.values()) for name in names] == [3] * len(names)
 
 
 def test_addresses_are_the_architectures(plan: DropPlan) -> None:
