@@ -58,13 +58,17 @@ class Witnesses:
     async def ask_once(self) -> bool:
         """All at once; whether there is nothing to hurry for: it can sign, or never will."""
         asking = {asyncio.create_task(self._answer(way)) for way in self._ways}
+        wanted = asyncio.create_task(self._wanted.wait())
         try:
             soon, late = await asyncio.wait(asking, timeout=TOGETHER_S)
             settled = await self._hear([one.result() for one in soon])
-            for answering in asyncio.as_completed(late):
-                settled = await self._hear([await answering]) or settled
+            while late and not wanted.done():  # who is still waited for holds up no new question
+                await asyncio.wait({wanted, *late}, return_when=asyncio.FIRST_COMPLETED)
+                answered = {one for one in late if one.done()}
+                settled = await self._hear([one.result() for one in answered]) or settled
+                late -= answered
         finally:
-            for one in asking:
+            for one in (wanted, *asking):
                 one.cancel()
         return settled
 

@@ -205,6 +205,18 @@ async def test_a_slow_hub_holds_nobody_up_and_is_heard_all_the_same(node: Node) 
     assert (set(again.vouched_by), again.vouched_by[-1]) == ({"front", "quay-spare1", "hub"}, "hub")
 
 
+async def test_a_new_question_is_not_held_up_by_who_is_slow(node: Node) -> None:
+    signer = await sold_and_seen(node)
+    again = await node.box.start()
+    async with node.served(again) as client:
+        slow = Late("hub", node.box.saw(signer), 10 * SOON_S)
+        witnesses = Witnesses(node.box.facts, client, (slow, *node.ways))
+        asking = asyncio.create_task(witnesses.ask_once())
+        await until(holds(lambda: bool(again.vouched_by)))
+        witnesses.ask_now()
+        assert await asyncio.wait_for(asking, SOON_S)
+
+
 async def test_nobody_who_saw_nothing_vouches(node: Node) -> None:
     signer = await node.box.start()
     async with node.served(signer) as client, node.telling(client):
