@@ -72,6 +72,7 @@ class Seen:
     nodes: Mapping[str, NodeSaid | None]
     ledger: LedgerSaid | None
     chain: Mapping[int, str] | None  # redeemed token id -> grant id
+    takings: Mapping[int, int] = field(default_factory=dict)  # by tier, in its currency's smallest unit
     silent: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -98,13 +99,14 @@ class GeographyReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The whole drop; `differences` are those that no single geography has."""
+    """The whole drop; `differences` are those that no single geography has, `takings` by tier in words."""
 
     drop: str
     stack: str
     geographies: tuple[GeographyReport, ...]
     differences: tuple[str, ...]
     silent: Mapping[str, str]
+    takings: Mapping[str, str]
 
     @property
     def agree(self) -> bool:
@@ -120,6 +122,7 @@ def compare(plan: DropPlan, seen: Seen) -> Report:
         geographies=tuple(_geography(geo, seen) for geo in plan.geographies),
         differences=tuple(_whole(seen)),
         silent=seen.silent,
+        takings={plan.tiers[tier].name: plan.amount(plan.tiers[tier], taken) for tier, taken in seen.takings.items()},
     )
 
 

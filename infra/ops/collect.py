@@ -33,7 +33,7 @@ def collect(plan: DropPlan, hub: HubAddresses) -> Seen:
 
     # trust_env: a proxy of this machine knows nothing of the lab's addresses.
     with ThreadPoolExecutor(WORKERS) as pool, httpx.Client(timeout=ANSWER_S, trust_env=False) as client:
-        chain = pool.submit(asked, CHAIN, lambda: _minted(hub, plan.contract.address))
+        chain = pool.submit(asked, CHAIN, lambda: (_minted(hub, plan.contract.address), _takings(hub, plan)))
         ledger = pool.submit(asked, LEDGER, lambda: _ledger(client, hub, plan.drop))
         nodes = [
             (node.name, pool.submit(asked, node.name, lambda at=node.address: _node(client, at))) for node in plan.nodes
@@ -43,7 +43,8 @@ def collect(plan: DropPlan, hub: HubAddresses) -> Seen:
             for one in plan.cloud
         ]
         said = {name: answer.result() for name, answer in nodes}
-        return Seen(nodes=said, ledger=ledger.result(), chain=chain.result(), silent=silent)
+        minted, takings = chain.result() or (None, {})
+        return Seen(nodes=said, ledger=ledger.result(), chain=minted, takings=takings, silent=silent)
 
 
 def _node(client: httpx.Client, address: str) -> NodeSaid:
@@ -65,6 +66,12 @@ def _ledger(client: httpx.Client, hub: HubAddresses, drop: str) -> LedgerSaid:
 def _minted(hub: HubAddresses, contract: str) -> dict[int, str]:
     chain = Chain(hub.chain_url, answer_s=ANSWER_S)
     return {event.token_id: event.grant_id for event in chain.redemptions(contract)}
+
+
+def _takings(hub: HubAddresses, plan: DropPlan) -> dict[int, int]:
+    """By tier that has a price, in its currency's smallest unit."""
+    chain = Chain(hub.chain_url, answer_s=ANSWER_S)
+    return {tier.tier: chain.takings(plan.contract.address, tier.tier) for tier in plan.tiers if tier.price_wei}
 
 
 def _host(address: str) -> str:

@@ -98,12 +98,13 @@ def _sell(show: Show, buyer: Buyer, victim: Node, stock: Stock, claims: int, per
 
 
 def _settle(show: Show, buyer: Buyer, chain: Chain) -> None:
-    """Believe nothing unchecked; pay for what has a price (the relayer redeems what is free)."""
-    with show.step("every voucher is checked with eth-account; those with a price are paid on chain"):
+    """Believe nothing unchecked; pay for what has a price in ether (the relayer redeems what is free)."""
+    with show.step("every voucher is checked with eth-account; those with a price in ether are paid on chain"):
         for got in show.got:
             if got.voucher is not None:
                 buyer.check(got.wish, got.voucher)
-        dear = [got.voucher for got in show.got if got.voucher is not None and int(got.voucher["price_wei"])]
+        bought = [got.voucher for got in show.got if got.voucher is not None]
+        dear = [one for one in bought if int(one["price_wei"]) and "currency" not in one]
         till = Account.create()
         chain.fund(till.address)
         for at in range(0, len(dear), MAX_ITEMS):

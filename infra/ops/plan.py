@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.table import Table
 
 from infra.ops.drops import open_drop, plan_of_file
 from infra.ops.output import answer, tell
-from infra.plan.model import DropPlan, Lease
-
-WEI_PER_ETHER = 10**18
+from infra.plan.model import DropPlan, Lease, Tier
 
 
 def plan(
@@ -24,9 +22,11 @@ def plan(
     path, file = open_drop(drop)
     made = plan_of_file(path, file, stack=file.spec.name)
     if as_json:
-        tell(asdict(made))
+        tell(msgspec.to_builtins(made))
     else:
         answer(_tiers(made), _nodes(made))
+        for one in made.currencies:
+            answer(f"{one.symbol} is the ERC-20 [bold]{one.address}[/] with {one.decimals} decimals")
         answer(f"contract [bold]{made.contract.address}[/] on chain {made.contract.chain_id}")
 
 
@@ -36,10 +36,14 @@ def _tiers(made: DropPlan) -> Table:
         table.add_column(heading, justify="left" if heading in ("tier", "SKU") else "right", no_wrap=True)
     for tier in made.tiers:
         last = tier.first_token + tier.supply - 1
-        price = f"{tier.price_wei / WEI_PER_ETHER:g} ETH" if tier.price_wei else "free"
         counts = (tier.supply, f"{tier.first_token}-{last}", tier.supply - tier.fallback, tier.fallback)
-        table.add_row(tier.name, *(str(count) for count in counts), price, str(tier.wallet_cap), tier.sku or "")
+        price, cap = _price(made, tier), str(tier.wallet_cap)
+        table.add_row(tier.name, *(str(count) for count in counts), price, cap, tier.sku or "")
     return table
+
+
+def _price(made: DropPlan, tier: Tier) -> str:
+    return made.amount(tier, tier.price_wei) if tier.price_wei else "free"
 
 
 def _nodes(made: DropPlan) -> Table:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from infra import keys, release
+from infra import keys, release, stacks
 from infra.errors import MissingTool
 from infra.home import ROOT
+from infra.ops.drops import plan_of
 from infra.ops.manifest import make_content
 from infra.ops.output import say
 from infra.plan import plan_lab
+from infra.plan.facts import tier_facts
+from infra.provision.currencies import check_currencies
 from infra.spec import LabFile, read_drop, read_lab
 from infra.stacks import Stack
 
@@ -28,9 +31,12 @@ def lab_file() -> LabFile:
 
 
 def prepare_drop(stack: Stack) -> None:
-    """The manifest built from the real files, signed, with its content beside it."""
+    """The manifest built from the real files, signed, with its content beside it; its ERC-20s are on the chain."""
     path = Path(stack.drop_file)
-    make_content(path, read_drop(path))
+    file = read_drop(path)
+    if any(tier.currency for tier in file.spec.tiers):
+        check_currencies(plan_lab(stacks.load(stack.lab).slot).chain_url, tier_facts(plan_of(stack)))
+    make_content(path, file)
 
 
 def publish_release(lab: Stack) -> None:

@@ -58,8 +58,10 @@ def as_data(report: Report) -> dict[str, Any]:
 
 
 def show(report: Report) -> None:
-    """For people: the table, then what differs."""
+    """For people: the table, what was paid, then what differs."""
     answer(table(report))
+    if report.takings:
+        answer("taken: " + escape(", ".join(f"{tier} {taken}" for tier, taken in report.takings.items())))
     for fault in (*report.differences, *(fault for geo in report.geographies for fault in geo.differences)):
         answer(f"[red]differs[/] {escape(fault)}")
 

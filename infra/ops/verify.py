@@ -54,11 +54,14 @@ def ask(told: Receipt | Voucher, chain: Chain) -> ChainSaid:
     place, body, token_id = made.contract, made.voucher, int(made.token_id)
     anchor = receipt.anchor if receipt else None
     root = bytes.fromhex(anchor.root.removeprefix("0x")) if anchor else b""
+    tier = chain.tier(place, body.tier)
     return ChainSaid(
         chain_id=chain.chain_id(),
         key=chain.grant_key(place, body.grant_id),
         lease=LeaseBody(**chain.lease_of(place, body.grant_id, body.tier)),
         manifest_digest=chain.manifest_digest(place),
+        price_wei=tier.price_wei if tier else 0,
+        currency=tier.currency if tier else None,
         grant=chain.status(place, body.grant_id).name.lower(),
         issued=anchor is not None and chain.issued_root(place, body.grant_id, root),
         anchored_at=chain.anchored_at(place, body.grant_id, root, anchor.tx) if anchor and anchor.tx else None,

@@ -7,8 +7,21 @@ from dataclasses import replace
 
 from infra.plan.contract import plan_contract
 from infra.plan.leases import Share, cloud_of, fallback_of, quotas_of, shares
-from infra.plan.model import Accounts, CloudGrant, DropPlan, Epoch, Geography, Lease, Node, NodeKind, Split, Tier
-from infra.spec import DropFile, DropSpec, GeographySpec, SplitSpec
+from infra.plan.model import (
+    ZERO_ADDRESS,
+    Accounts,
+    CloudGrant,
+    Currency,
+    DropPlan,
+    Epoch,
+    Geography,
+    Lease,
+    Node,
+    NodeKind,
+    Split,
+    Tier,
+)
+from infra.spec import DropFile, DropSpec, GeographySpec, SplitSpec, TierSpec
 from node_image.protocol.eip712 import grant_id
 from node_image.protocol.facts import cloud_node
 
@@ -48,6 +61,7 @@ def plan_drop(
         tiers=tiers,
         geographies=tuple(_rotated(spec.name, geo, later or {}) for geo in geographies),
         contract=plan_contract(spec, tiers, accounts=accounts, manifest_digest=manifest_digest),
+        currencies=_currencies(spec),
     )
 
 
@@ -80,15 +94,27 @@ def _tiers(spec: DropSpec) -> tuple[Tier, ...]:
                 supply=tier.supply,
                 fallback=fallback_of(tier.supply, spec.leases.fallback_percent),
                 first_token=token,
-                price_wei=tier.price_gwei * WEI_PER_GWEI,
+                price_wei=_price(tier),
                 wallet_cap=tier.wallet_cap,
                 slot_base=bit,
                 sku=tier.sku,
                 splits=tuple(_split(split) for split in tier.splits),
+                currency=tier.currency.address if tier.currency else ZERO_ADDRESS,
             )
         )
         token, bit = token + tier.supply, bit + tier.wallet_cap
     return tuple(replace(tier, max_lease=_largest(spec, tier)) for tier in found)
+
+
+def _price(tier: TierSpec) -> int:
+    """For one token, in the smallest unit of what it is paid in."""
+    return (tier.price_units or 0) if tier.currency else (tier.price_gwei or 0) * WEI_PER_GWEI
+
+
+def _currencies(spec: DropSpec) -> tuple[Currency, ...]:
+    """Each once, in the order of the tiers."""
+    named = (tier.currency for tier in spec.tiers if tier.currency)
+    return tuple(dict.fromkeys(Currency(one.address, one.symbol, one.decimals) for one in named))
 
 
 def _largest(spec: DropSpec, tier: Tier) -> int:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from infra.plan.model import CloudGrant, DropPlan, HubAddresses, Node
+from infra.plan.model import CloudGrant, Currency, DropPlan, HubAddresses, Node
 from infra.plan.witnesses import site_witnesses
-from node_image.protocol.facts import DropFacts, EpochFacts, TierFacts
+from node_image.protocol.facts import CurrencyFacts, DropFacts, EpochFacts, TierFacts
 
 
 def facts(
@@ -52,6 +52,19 @@ def cloud_facts(
 def tier_facts(plan: DropPlan) -> tuple[TierFacts, ...]:
     """What everybody is told of the tiers."""
     return tuple(
-        TierFacts(tier.tier, tier.name, tier.title, tier.price_wei, tier.wallet_cap, tier.slot_base, tier.sku)
+        TierFacts(
+            tier=tier.tier,
+            name=tier.name,
+            title=tier.title,
+            price_wei=tier.price_wei,
+            wallet_cap=tier.wallet_cap,
+            slot_base=tier.slot_base,
+            sku=tier.sku,
+            currency=_currency(plan.currency(tier)),
+        )
         for tier in plan.tiers
     )
+
+
+def _currency(told: Currency | None) -> CurrencyFacts | None:
+    return CurrencyFacts(told.address, told.symbol, told.decimals) if told else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from node_image.protocol.acts import Holder
+from node_image.protocol.amounts import amount
 
 ZERO_ADDRESS = "0x" + "00" * 20
 
@@ -106,6 +107,15 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
+class Currency:
+    """An ERC-20, and how its amounts are told to people."""
+
+    address: str
+    symbol: str
+    decimals: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tier:
     """Its ids are `first_token .. first_token + supply - 1`; the last `fallback` of them are leased to nobody yet."""
 
@@ -115,13 +125,13 @@ class Tier:
     supply: int
     fallback: int
     first_token: int
-    price_wei: int
+    price_wei: int  # in the smallest unit of its currency
     wallet_cap: int
     slot_base: int  # its first bit among the holder's 224
     sku: str | None
     splits: tuple[Split, ...]
     max_lease: int = 0  # what the operator alone may put into one lease
-    currency: str = ZERO_ADDRESS  # an ERC-20, or zero for ether
+    currency: str = ZERO_ADDRESS  # an ERC-20 (DropPlan.currencies says what it is called), or zero for ether
 
     @property
     def operator_cap(self) -> int:
@@ -212,6 +222,16 @@ class DropPlan:
     tiers: tuple[Tier, ...]
     geographies: tuple[Geography, ...]
     contract: ContractPlan
+    currencies: tuple[Currency, ...] = ()  # the contract is told no more of them than their address
+
+    def currency(self, tier: Tier) -> Currency | None:
+        """What the tier is paid in; None for the chain's coin."""
+        return next((one for one in self.currencies if one.address == tier.currency), None)
+
+    def amount(self, tier: Tier, units: int) -> str:
+        """So many of the smallest unit of what the tier is paid in, in words."""
+        paid_in = self.currency(tier)
+        return amount(units, paid_in.symbol, paid_in.decimals) if paid_in else amount(units)
 
     @property
     def nodes(self) -> tuple[Node, ...]:

@@ -1,4 +1,4 @@
-"""Two plain questions to the chain, for refresh: web3 takes a second to load, and every preview would pay it."""
+"""Plain questions to the chain, for what must be quick: web3 takes a second to load, and every preview would pay it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from node_image.protocol.eip712 import keccak
 from node_image.protocol.hexes import unhex
 
 ANSWER_S = 5.0
+WORD = 32  # bytes
+DECIMALS = keccak(b"decimals()")[:4]
 GRANT_KEY = keccak(b"grantKey(bytes32)")[:4]
 
 
@@ -26,6 +28,12 @@ def grant_is_open(rpc: str, contract: str, grant_id: str) -> bool | None:
     call = {"to": contract, "data": "0x" + (GRANT_KEY + unhex(grant_id)).hex()}
     told = _ask(rpc, "eth_call", [call, "latest"])
     return None if told is None else any(unhex(told))
+
+
+def decimals(rpc: str, token: str) -> int | None:
+    """What an ERC-20 says of itself; None where it says nothing, which it need not, or the chain doesn't answer."""
+    told = _ask(rpc, "eth_call", [{"to": token, "data": "0x" + DECIMALS.hex()}, "latest"])
+    return int(told, 16) if told and len(unhex(told)) == WORD else None
 
 
 def _ask(rpc: str, method: str, params: list[Any]) -> str | None:

@@ -16,6 +16,7 @@ from infra.errors import NotVerified
 from infra.plan.contract import Deployment
 from infra.plan.facts import tier_facts
 from infra.plan.model import DropPlan
+from infra.provision.currencies import check_currencies
 from infra.provision.onchain import has_code
 from infra.resources.announce import announce
 from infra.resources.props import urn_of
@@ -26,10 +27,15 @@ class ContractProvider(dynamic.ResourceProvider):
     """Inputs: `rpc`, `bus`, `planned` (its address), `deployment` and `announcement` as JSON, `urn`."""
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
-        """Fund the accounts (a development chain only), deploy, announce. Each step may be repeated."""
+        """Fund the accounts (a development chain only), deploy, announce. Each step may be repeated.
+
+        Nothing is done for a drop that is to be paid in what is no ERC-20 there.
+        """
         from infra.provision.progress import say  # noqa: PLC0415
         from node_image.hub.chain import Chain  # noqa: PLC0415  web3 is heavy, and only creating needs it
 
+        told = msgspec.json.decode(props["announcement"], type=DropAnnouncement)
+        check_currencies(props["rpc"], told.tiers)
         chain = Chain(props["rpc"])
         for address in (keys.operator_address(), keys.relayer_address(), keys.hub_address(), *keys.holder_addresses()):
             chain.fund(address)
@@ -38,7 +44,6 @@ class ContractProvider(dynamic.ResourceProvider):
         address = chain.deploy(keys.operator_key(), deployment.salt, deployment.init_code())
         if address != props["planned"]:
             raise NotVerified(f"deployed at {address}, planned was {props['planned']}", "type: edgedrop plan")
-        told = msgspec.json.decode(props["announcement"], type=DropAnnouncement)
         announce(props["bus"], f"drop.{told.drop}", sign(told, keys.owner_pem()))
         return dynamic.CreateResult(address, {**props, "address": address})
 
@@ -81,14 +86,15 @@ class Contract(dynamic.Resource, module="edgedrop", name="Contract"):
             "bus": bus,
             "planned": plan.contract.address,
             "deployment": msgspec.json.encode(deployment).decode(),
-            "announcement": msgspec.json.encode(_announcement(plan)).decode(),
+            "announcement": msgspec.json.encode(announcement_of(plan)).decode(),
             "urn": urn_of(self, name, opts),
             "address": None,
         }
         super().__init__(ContractProvider(), name, props, opts)
 
 
-def _announcement(plan: DropPlan) -> DropAnnouncement:
+def announcement_of(plan: DropPlan) -> DropAnnouncement:
+    """What the ledger is told of the drop."""
     return DropAnnouncement(
         schema=1,
         drop=plan.drop,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from infra.spec.drop import DEV_CHAIN, WALLET_CAP_BITS, DropSpec, GeographySpec, TierSpec
+from infra.spec.drop import DEV_CHAIN, WALLET_CAP_BITS, CurrencySpec, DropSpec, GeographySpec, TierSpec
 from infra.spec.site import SiteSpec
 from node_image.protocol.acts import HOLDERS
 
@@ -27,6 +27,7 @@ def check_drop(
             for fault in _tier(spec, tier, index, assets[tier.name], folder)
         ),
         *_shared_assets(spec, assets),
+        *_currencies(spec),
         *_caps(spec),
         *_holders(spec),
         *_names(("geographies",), [geo.name for geo in spec.geographies]),
@@ -62,6 +63,7 @@ def _tier(spec: DropSpec, tier: TierSpec, index: int, assets: tuple[str, ...], f
             yield (*place, "assets"), f"{asset} has {size} bytes; 1 to {MAX_ASSET_BYTES} are right"
     if tier.sku is not None and tier.sku not in spec.skus:
         yield (*place, "sku"), f"{tier.sku} is not among skus ({', '.join(spec.skus) or 'there are none'})"
+    yield from (((*place, *at), says) for at, says in _price(tier))
     total = sum(split.share_percent for split in tier.splits)
     if total != WHOLE:
         yield (*place, "splits"), f"add up to {total} percent, not {WHOLE}"
@@ -69,6 +71,33 @@ def _tier(spec: DropSpec, tier: TierSpec, index: int, assets: tuple[str, ...], f
     for at, payee in enumerate(payees):
         if payee in payees[:at]:
             yield (*place, "splits", at, "address"), "is paid twice in this tier; add the shares up"
+
+
+def _price(tier: TierSpec) -> Iterator[Found]:
+    """One price, in the unit that goes with what it is paid in."""
+    unit, other = ("price_units", tier.price_gwei) if tier.currency else ("price_gwei", tier.price_units)
+    if getattr(tier, unit) is None:
+        yield (unit,), "is missing" + (": with a currency, the price in its smallest unit" if tier.currency else "")
+    if other is not None and tier.currency:
+        yield ("price_gwei",), "is of the chain's coin; with a currency the price is price_units"
+    elif other is not None:
+        yield ("price_units",), "goes with a currency; of the chain's coin the price is price_gwei"
+    if tier.currency and int(tier.currency.address, 16) == 0:
+        yield ("currency", "address"), "is the zero address, where no ERC-20 is"
+
+
+def _currencies(spec: DropSpec) -> Iterator[Found]:
+    """A buyer who reads an amount must know which ERC-20 it is of."""
+    told: list[CurrencySpec] = []
+    for index, tier in enumerate(spec.tiers):
+        if tier.currency is None:
+            continue
+        place = ("tiers", index, "currency")
+        if any(one.address == tier.currency.address and one != tier.currency for one in told):
+            yield place, "is told another way in a tier before it: an ERC-20 has one symbol and one number of decimals"
+        elif any(one.symbol == tier.currency.symbol and one != tier.currency for one in told):
+            yield (*place, "symbol"), "is another ERC-20's in a tier before it: nobody could tell them apart"
+        told.append(tier.currency)
 
 
 def _shared_assets(spec: DropSpec, assets: dict[str, tuple[str, ...]]) -> Iterator[Found]:

@@ -10,7 +10,9 @@ from infra.spec.fields import (
     Address,
     Assets,
     CloudPercent,
+    CoinSymbol,
     Count,
+    Decimals,
     Frozen,
     Gwei,
     Name,
@@ -20,6 +22,7 @@ from infra.spec.fields import (
     Symbol,
     Time,
     Title,
+    Units,
 )
 from infra.spec.site import SiteSpec
 
@@ -42,14 +45,27 @@ class SplitSpec(Frozen):
     share_percent: Annotated[Percent, Field(ge=1)]
 
 
+class CurrencySpec(Frozen):
+    """An ERC-20 on the drop's chain, with how its amounts are told to people."""
+
+    address: Address
+    symbol: CoinSymbol
+    decimals: Decimals
+
+
 class TierSpec(Frozen):
-    """One kind of thing; `assets` is a pattern beside the drop file, one file a token, in the order of their names."""
+    """One kind of thing; `assets` is a pattern beside the drop file, one file a token, in the order of their names.
+
+    Its price is `price_gwei` of the chain's coin, or with a `currency` `price_units` of that one's smallest unit.
+    """
 
     name: Name
     title: Title
     assets: Assets
     supply: Supply
-    price_gwei: Gwei
+    price_gwei: Gwei | None = None
+    price_units: Units | None = None
+    currency: CurrencySpec | None = None
     wallet_cap: Annotated[StrictInt, Field(ge=1, le=WALLET_CAP_BITS)]
     sku: Sku | None = None
     splits: Annotated[tuple[SplitSpec, ...], Field(min_length=1)]

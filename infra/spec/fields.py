@@ -52,6 +52,12 @@ def _at_most_half(percent: int) -> int:
     return percent
 
 
+def _a_price(units: int) -> int:
+    if not 1 <= units < 2**88:
+        raise ValueError("is 1 or more, and fits the contract's 88 bits; a free tier has no currency")
+    return units
+
+
 def _spelt(pattern: str, words: str) -> AfterValidator:
     """A text of a fixed spelling, told in words: a pattern is no help to who got it wrong."""
 
@@ -84,6 +90,7 @@ Name = Annotated[
 ]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 Symbol = Annotated[str, _spelt(r"[A-Z0-9]{2,11}", "a symbol is 2 to 11 capitals and digits")]
+CoinSymbol = Annotated[str, _spelt(r"[A-Za-z0-9.]{1,11}", "a currency's symbol is 1 to 11 letters, digits and dots")]
 Sku = Annotated[str, _spelt(r"[A-Z0-9][A-Z0-9-]{1,31}", "a SKU is 2 to 32 capitals, digits and hyphens")]
 HostKey = Annotated[
     str,
@@ -101,4 +108,6 @@ Percent = Annotated[StrictInt, Field(ge=0, le=100)]
 Count = Annotated[StrictInt, Field(ge=0, le=200)]
 Supply = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
 Gwei = Annotated[StrictInt, Field(ge=0, le=10**15)]
+Units = Annotated[StrictInt, AfterValidator(_a_price)]
+Decimals = Annotated[StrictInt, Field(ge=0, le=36)]
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]

@@ -25,6 +25,7 @@ ANCHOR_SPANS = 10
 LEASE_OPENED = keccak(b"LeaseOpened(bytes32,uint8,uint40,uint32,uint40,uint40)")
 LEASE_CUT = keccak(b"LeaseCut(bytes32,uint8,uint32)")
 TIER = "(uint40,uint32,uint8,uint8,uint88,uint32,uint32)"
+SPLITS = "(address,uint16)[]"
 MOST_TIERS = 256  # a tier is a uint8
 
 
@@ -45,6 +46,8 @@ class TierOnChain:
     first_token: int
     supply: int
     operator_cap: int
+    price_wei: int  # in the smallest unit of its currency
+    currency: str | None  # an ERC-20; None for ether
 
     @property
     def reserve(self) -> int:
@@ -121,13 +124,19 @@ class Reader:
     def tiers(self, contract: str) -> tuple[TierOnChain, ...]:
         """All tiers, in the contract's order."""
         found: list[TierOnChain] = []
-        while len(found) < MOST_TIERS:
-            try:
-                told, *_ = self._call(contract, "tierOf(uint8)", (TIER, "(address,uint16)[]", "address"), (len(found),))
-            except ChainRefused:  # past the last one
-                break
-            found.append(TierOnChain(told[0], told[1], told[6]))
+        while len(found) < MOST_TIERS and (one := self.tier(contract, len(found))) is not None:
+            found.append(one)
         return tuple(found)
+
+    def tier(self, contract: str, number: int) -> TierOnChain | None:
+        """One tier, None past the last one and where no such contract stands."""
+        try:
+            told, _, currency = self._call(contract, "tierOf(uint8)", (TIER, SPLITS, "address"), (number,))
+        except ChainRefused:
+            return None
+        first, supply, _, _, price, _, cap = told
+        paid_in = None if int(currency, 16) == 0 else Web3.to_checksum_address(currency)
+        return TierOnChain(first, supply, cap, price, paid_in) if supply else None
 
     def anchored_roots(self, contract: str, grant_id: str, since: int = 0) -> set[bytes]:
         """Every root that was ever anchored for the grant; nothing is taken out of that set."""
@@ -278,4 +287,12 @@ class Reader:
 
 
 # What a contract that isn't there (yet, at that block) answers.
-_NOTHING: dict[str, Any] = {"address": "0x" + "00" * 20, "uint64": 0, "uint256": 0, "bool": False, "bytes32": bytes(32)}
+_NOTHING: dict[str, Any] = {
+    "address": "0x" + "00" * 20,
+    "uint64": 0,
+    "uint256": 0,
+    "bool": False,
+    "bytes32": bytes(32),
+    TIER: (0,) * 7,
+    SPLITS: (),
+}

@@ -14,6 +14,7 @@ import msgspec
 
 from node_image.protocol import manifest, merkle, voucher
 from node_image.protocol.address import checksummed
+from node_image.protocol.amounts import amount
 from node_image.protocol.errors import NotVerified
 from node_image.protocol.hexes import unhex
 from node_image.protocol.receipt import LeaseBody, Receipt, batch_digest
@@ -33,6 +34,8 @@ class ChainSaid:
     key: str | None
     lease: LeaseBody
     manifest_digest: str | None
+    price_wei: int  # of a token of its tier, in the smallest unit of its currency
+    currency: str | None  # an ERC-20; None for ether
     grant: str = "open"  # or frozen, revoked, closed
     issued: bool = False
     anchored_at: int | None = None
@@ -69,6 +72,7 @@ def audit(told: Receipt | voucher.Voucher, known: Known) -> list[Step]:
         _leaf(made),
         _key(made, known),
         _lease(made, receipt, known.chain),
+        _price(made, known.chain),
         _manifest(made, receipt, known.chain),
         _asset(receipt, known),
         *_times(made, receipt, known),
@@ -121,6 +125,19 @@ def _same_lease(held: LeaseBody, chain: ChainSaid) -> bool:
     """A close-out, or holders taking back a revoked rest, cuts the quota of a lease and nothing else of it."""
     cut = chain.grant != "open" and chain.lease.quota < held.quota
     return msgspec.structs.replace(held, quota=chain.lease.quota) == chain.lease if cut else held == chain.lease
+
+
+def _price(made: voucher.Voucher, chain: ChainSaid | None) -> Step:
+    """Neither is in the leaf: what is to be paid is the contract's to say."""
+    if chain is None:
+        return _left("price", OFFLINE)
+    named = (made.currency or "").lower()
+    if (int(made.price_wei), named) != (chain.price_wei, (chain.currency or "").lower()):
+        raise NotVerified("the price on chain is not the one that it names")
+    if chain.price_wei == 0:
+        return _found("price", "on chain its tier is free")
+    paid = f"{chain.price_wei} of the smallest unit of the ERC-20 {chain.currency}"
+    return _found("price", f"on chain its tier is redeemed for {paid if chain.currency else amount(chain.price_wei)}")
 
 
 def _manifest(made: voucher.Voucher, receipt: Receipt | None, chain: ChainSaid | None) -> Step:

@@ -12,8 +12,19 @@ CLOUD = "-cloud"
 PAYLOAD_TYPE = "application/vnd.edgedrop.facts+json"
 
 
+class CurrencyFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An ERC-20, and how its amounts are told to people."""
+
+    address: str
+    symbol: str
+    decimals: int
+
+
 class TierFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One tier as buyers and the signer see it; `slot_base` is its first bit among a holder's 224."""
+    """One tier as buyers and the signer see it; `slot_base` is its first bit among a holder's 224.
+
+    `price_wei` is in the smallest unit of its currency: of the chain's coin where none is named.
+    """
 
     tier: int
     name: str
@@ -22,6 +33,7 @@ class TierFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wallet_cap: int
     slot_base: int
     sku: str | None = None
+    currency: CurrencyFacts | None = None
 
 
 class EpochFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

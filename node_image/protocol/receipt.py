@@ -27,6 +27,7 @@ ANCHORED: Literal["anchored"] = "anchored"
 NOT_YET: Literal["not yet anchored"] = "not yet anchored"
 # Keys of the compact form; what is optional stands last.
 SCHEMA, CLAIM_ID, DROP, NODE, EPOCH, CHAIN, CONTRACT, LEAF, BATCH, PROOF, SIGNATURE, LEASE, PRICE = range(13)
+CURRENCY = 13  # where the price is of an ERC-20
 TX, MANIFEST, ANCHOR, TIMESTAMP = range(20, 24)
 SECTIONS = {"transaction": TX, "manifest": MANIFEST, "anchor": ANCHOR, "timestamp": TIMESTAMP}
 HASH = 32
@@ -187,6 +188,8 @@ def _compact(receipt: Receipt) -> dict[int, Any]:
         LEASE: [lease.start, lease.quota, lease.not_before, lease.redeem_by],
         PRICE: int(voucher.price_wei),
     }
+    if voucher.currency is not None:
+        made[CURRENCY] = unhex(voucher.currency)
     if receipt.tx is not None:
         made[TX] = unhex(receipt.tx)
     if (found := receipt.manifest) is not None:
@@ -237,6 +240,7 @@ def _voucher(told: dict[int, Any], lease: LeaseBody) -> Voucher:
         batch=BatchBody(grant_id, batch_seq, root, count, issued_at),
         signature=_hex(told[SIGNATURE]),
         price_wei=str(told[PRICE]),
+        currency=checksummed(told[CURRENCY]) if CURRENCY in told else None,
     )
 
 

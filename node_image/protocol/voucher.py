@@ -39,8 +39,8 @@ class BatchBody(msgspec.Struct, frozen=True, rename="camel"):
     issued_at: int
 
 
-class Voucher(msgspec.Struct, frozen=True):
-    """All that redeems one token; numbers past 2^53 are strings."""
+class Voucher(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All that redeems one token; numbers past 2^53 are strings. `currency` is the ERC-20 that the price is of."""
 
     schema: int
     claim_id: str
@@ -54,6 +54,7 @@ class Voucher(msgspec.Struct, frozen=True):
     batch: BatchBody
     signature: str
     price_wei: str
+    currency: str | None = None
 
 
 class Tree:
@@ -84,6 +85,7 @@ class Vouchers:
         self._levels = [[_hex(node) for node in level] for level in tree.levels]
         self._header, self._signature = _header(batch.header), _hex(batch.signature)
         self._prices = {tier.tier: str(tier.price_wei) for tier in facts.tiers}
+        self._currencies = {tier.tier: tier.currency.address for tier in facts.tiers if tier.currency}
 
     def of(self, index: int) -> Voucher:
         """The voucher of the batch's claim at `index`."""
@@ -101,6 +103,7 @@ class Vouchers:
             batch=self._header,
             signature=self._signature,
             price_wei=self._prices[claim.tier],
+            currency=self._currencies.get(claim.tier),
         )
 
 

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from coincurve import PrivateKey
 from eth_account import Account
 
+from infra import keys
+from infra.errors import NotVerified
+from infra.ops.drops import open_drop, plan_of_file
+from infra.plan import facts, plan_lab
+from infra.plan.contract import deployment_of
+from infra.plan.model import DropPlan
+from infra.resources.contract import ContractProvider, announcement_of
 from node_image.hub import calls, redemption
 from node_image.hub.chain import ChainRefused
 from node_image.hub.redemption import Reason
+from node_image.protocol import lease
+from node_image.signer.client import SignerClient
+from tests.drop_on_disk import Drop, make_drop, softhsm_missing
 from tests.e2e.contract_world import (
     COIN,
     COINS,
@@ -32,6 +47,8 @@ from tests.e2e.contract_world import (
     wallet,
     world,
 )
+from tests.e2e.small_drop import write_small_drop
+from tests.typed import edgedrop
 
 pytestmark = pytest.mark.e2e
 BUYER = "0x" + "b7" * 32
@@ -95,6 +112,87 @@ def test_an_erc20_tier_is_paid_by_who_sends_and_by_nobody_else(drop: World, gran
     assert drop.redeem(sold, BUYER) == [Reason.NONE, Reason.NONE, Reason.UNPAID]
     assert before - coins(drop, account(BUYER)) == coins(drop, drop.contract) == 2 * PRICE
     assert drop.chain.takings(drop.contract, COINS) == 2 * PRICE
+
+
+def planned(folder: Path, currency: str) -> DropPlan:
+    """A drop file whose one tier is paid in an ERC-20, as planning has it."""
+    file = write_small_drop(folder, "coins", 20)
+    priced = f'price_units: {PRICE}\n    currency: {{address: "{currency}", symbol: COIN, decimals: 18}}'
+    file.write_text(file.read_text().replace("price_gwei: 0", priced))
+    return plan_of_file(*open_drop(str(file)), stack="coins", slot=16)
+
+
+def deploying(url: str, plan: DropPlan) -> dict[str, Any]:
+    """What the contract's resource is told."""
+    told = {"deployment": deployment_of(plan.drop, plan.contract, plan.tiers), "announcement": announcement_of(plan)}
+    encoded = {name: msgspec.json.encode(one).decode() for name, one in told.items()}
+    return {"rpc": url, "bus": "127.0.0.1", "planned": plan.contract.address, "urn": "", **encoded}
+
+
+def sold(node: Drop, envelope: bytes, key: str) -> dict[str, Any]:
+    """A voucher for this buyer from the node's own signer."""
+
+    async def ask() -> dict[str, Any]:
+        client = SignerClient(node.socket)
+        await client.ask("lease", envelope=envelope)
+        await node.witness.vouch(client)
+        asked = node.claim("coins-1", PrivateKey.from_hex(key[2:]))
+        told = {name: getattr(asked, name) for name in ("claim_id", "tier", "to", "slot", "signature")}
+        return dict((await client.ask("claim", **told))["voucher"])
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.skipif(bool(softhsm_missing()), reason=softhsm_missing())
+def test_a_tier_that_a_drop_file_prices_in_an_erc20_is_planned_sold_checked_and_redeemed(
+    drop: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEDROP_HOME", str(tmp_path / "home"))
+    plan, url = planned(tmp_path, COIN), drop.chain._rpc.url
+    contract, first = plan.contract.address, plan.nodes[0]
+    deployed = deployment_of(plan.drop, plan.contract, plan.tiers)
+    drop.chain.fund(keys.operator_address())
+    assert drop.chain.deploy(keys.operator_key(), deployed.salt, deployed.init_code()) == contract
+    node = make_drop(tmp_path / "node")
+    told = facts(plan, first, plan_lab(16), node.facts.owner_public_key, node.witness.public)
+    node = replace(node, facts=told)
+    (node.folder / "drop" / "drop.json").write_bytes(msgspec.json.encode(told))
+    process = node.signer()
+    try:
+        key = str(node.ask("address")["key"])
+        leases = [lease.Lease(**msgspec.to_builtins(one)) for one in first.leases]
+        drop.chain.open_grant(
+            keys.operator_key(), contract, first.grant_id, key, [msgspec.to_builtins(one) for one in leases]
+        )
+        document = lease.LeaseDocument(1, plan.drop, first.name, first.epoch, first.grant_id, key, tuple(leases))
+        voucher = sold(node, lease.sign(document, node.owner), BUYER)
+    finally:
+        process.kill()
+        process.wait()
+    assert (voucher["price_wei"], voucher["currency"]) == (str(PRICE), COIN)
+
+    own, file = World(drop.chain, contract), tmp_path / "voucher.json"
+    file.write_text(json.dumps(voucher))
+    steps = {step["name"]: step for step in edgedrop("verify", file, "--rpc", url, "--json").good().told["steps"]}
+    assert steps["price"]["told"].endswith(f"{PRICE} of the smallest unit of the ERC-20 {COIN}")
+    file.write_text(json.dumps(voucher | {"price_wei": "1"}))
+    edgedrop("verify", file, "--rpc", url).bad(6, "the price on chain is not the one")
+    assert own.redeem([voucher], BUYER) == [Reason.UNPAID]  # nothing allowed to this contract
+    coin(drop, "approve", ("address", "uint256"), contract, PRICE, key=BUYER)
+    assert own.redeem([voucher], BUYER) == [Reason.NONE]
+    drop.chain.withdraw(RELAYER, contract, 0)
+    assert coins(drop, plan.tiers[0].splits[0].address) == PRICE
+
+
+def test_nothing_is_deployed_for_a_drop_that_is_paid_in_what_is_no_erc20_there(
+    drop: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEDROP_HOME", str(tmp_path / "home"))
+    plan = planned(tmp_path, account(OTHER.to_hex()))
+    with pytest.raises(NotVerified, match=r"tiers\[0\]\.currency: .* is no contract"):
+        ContractProvider().create(deploying(drop.chain._rpc.url, plan))
+    assert not drop.chain.has_code(plan.contract.address)
+    assert drop.chain.balance(keys.operator_address()) == 0
 
 
 def test_ether_does_not_pay_for_an_erc20_tier_and_comes_back(drop: World, grant: str) -> None:

@@ -128,6 +128,7 @@ def test_the_page_follows_it_to_the_chain_from_a_file(
         "leaf",
         "key",
         "lease",
+        "price",
         "signed at",
         "grant",
         "redeemed",
@@ -151,12 +152,15 @@ def test_the_page_refuses_what_the_chain_does_not_bear_out(
 @pytest.fixture
 def host(site: Path) -> Iterator[str]:
     """Any static host."""
+    yield from _serve(site)
 
+
+def _serve(folder: Path) -> Iterator[str]:
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  the library's name
             """Nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site)))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/"
@@ -172,3 +176,42 @@ def test_from_a_static_host_it_holds_the_picture_against_the_receipt(tab: Tab, h
     assert steps(tab)["asset"]
     assert "0x901359" in tab.text("#path")
     assert check(tab, host, file, asset=saved(tmp_path, "other.png", b"other")) == "Do not accept it"
+
+
+DROP = {"title": "Lights", "drop": "lights", "geo": "quay", "closes_at": 1_790_000_000, "redeem_by": 1_790_600_000}
+COIN = {"address": "0x" + "11" * 20, "symbol": "USDX", "decimals": 6}
+PRICES = [
+    ("0", None, "free"),
+    ("10000000000000000", None, "pay to redeem 0.01 ETH"),
+    ("5000000", COIN, "pay to redeem 5 USDX"),
+]
+
+
+@pytest.fixture
+def claim_page(tmp_path: Path) -> Iterator[str]:
+    """The claim page with what a mint tells it, and no mint."""
+    for name in ("page", "static", "v1"):
+        (tmp_path / name).mkdir()
+    for file in (ROOT / "node_image" / "mint" / "page").iterdir():
+        shutil.copy(file, tmp_path / ("" if file.name == "index.html" else "page"))
+    shutil.copy(cache() / "npm" / "node_modules" / "ethers" / "dist" / "ethers.umd.min.js", tmp_path / "static")
+    tiers = [
+        {"name": f"t{at}", "title": f"T{at}", "left": 5, "wallet_cap": 1, "price_wei": price, "currency": currency}
+        for at, (price, currency, _) in enumerate(PRICES)
+    ]
+    (tmp_path / "v1" / "drop").write_text(json.dumps(DROP | {"tiers": tiers}))
+    yield from _serve(tmp_path)
+
+
+def test_the_claim_page_says_what_redeeming_takes(tab: Tab, claim_page: str) -> None:
+    tab.open(claim_page)
+    tab.until("document.querySelectorAll('.tier').length === 3")
+    told = tab.run("[...document.querySelectorAll('.tier .facts')].map((one) => one.textContent)")
+    assert told == [f"5 left here · {says}" for _, _, says in PRICES]
+    ticket = {"token_id": "7", "node": "quay-spare1", "price_wei": "5000000", "batch": {"issuedAt": 1_789_000_000}}
+    tab.run(f"localStorage.setItem('edgedrop.lights.t2.0.voucher', {json.dumps(json.dumps(ticket))})")
+    tab.open(claim_page)
+    tab.until("document.querySelector('.ticket') !== null")
+    due = tab.text(".ticket .due")
+    assert due.startswith("It is kept for you until ")
+    assert due.endswith(": pay to redeem 5 USDX.")

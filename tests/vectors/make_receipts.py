@@ -15,6 +15,7 @@ from tests.vectors.make import CHAIN, CONTRACT, KEY, siblings, tree, vouchers, w
 START, QUOTA, TIMES = 100, 50, (1_789_000_000, 1_791_000_000)
 DROP, NODE, EPOCH = "harbour-lights", "quay-appliance1", 1
 ASSET = b"a lighthouse, drawn"
+PRICE, COIN = 5_000_000, "0x5fbdb2315678afecb367f032d93f642f64180aa3"
 TX, ANCHOR_TX, OWNER = "0x" + "7a" * 32, "0x" + "7b" * 32, "0x" + "0b" * 20
 
 
@@ -41,7 +42,7 @@ def canonical(told: dict[str, Any]) -> bytes:
     return json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def made(index: int, *, full: bool, seen: bool = True) -> dict[str, Any]:
+def made(index: int, *, full: bool, seen: bool = True, paid: bool = False) -> dict[str, Any]:
     """A receipt of a batch of five with its compact form, and what a chain says of it."""
     told = vouchers("five", [1, 2, 3, 4, 5])[index]
     voucher, leaf, digest = told["voucher"] | {"contract": to_checksum_address(CONTRACT)}, told["leaf"], told["digest"]
@@ -53,6 +54,9 @@ def made(index: int, *, full: bool, seen: bool = True) -> dict[str, Any]:
     lease = {"start": START, "quota": QUOTA, "notBefore": TIMES[0], "redeemBy": TIMES[1]}
     receipt |= {"voucher": voucher, "lease": lease}
     compact = core(voucher)
+    if paid:
+        voucher |= {"price_wei": str(PRICE), "currency": to_checksum_address(COIN)}
+        compact |= {12: PRICE, 13: unhex(COIN)}
     if full:
         entry, proof = entries[place], siblings(levels, place)
         receipt["tx"] = TX
@@ -66,6 +70,7 @@ def made(index: int, *, full: bool, seen: bool = True) -> dict[str, Any]:
         receipt["anchor"] = {"root": "0x" + checkpoint[-1][0].hex(), "proof": above, "tx": anchor_tx, "timestamp": None}
         compact[22] = [b"".join(map(unhex, above)), unhex(ANCHOR_TX) if seen else None]
     chain = {"chain_id": CHAIN, "key": KEY.address, "lease": lease, "manifest_digest": manifest_digest}
+    chain |= {"price_wei": PRICE if paid else 0, "currency": to_checksum_address(COIN) if paid else None}
     chain |= {"grant": "open", "issued": full, "anchored_at": 1_790_000_600 if full and seen else None}
     chain |= {"owner": OWNER if full else None, "tx_redeems": full}
     return {"receipt": receipt, "compact": cbor2.dumps(compact, canonical=True).hex(), "chain": chain}
@@ -83,7 +88,7 @@ def core(voucher: dict[str, Any]) -> dict[int, Any]:
 
 def changed(path: str, value: Any) -> dict[str, Any]:
     """One thing that is not so: where in the full receipt, and what stands there instead."""
-    at: Any = made(2, full=True)["receipt"]
+    at: Any = made(2, full=True, paid=True)["receipt"]
     for name in path.split("."):
         at = at[name]
     if at == value:
@@ -109,6 +114,8 @@ def broken() -> list[dict[str, Any]]:
         changed("voucher.proof", other["voucher"]["proof"]),
         changed("voucher.batch.issuedAt", 1_790_000_001),
         changed("voucher.batch.root", "0x" + "11" * 32),
+        changed("voucher.price_wei", "0"),
+        changed("voucher.currency", "0x" + "c1" * 20),
         changed("voucher.signature", "0x" + "11" * 64 + "1b"),
         changed("lease.quota", 51),
         changed("lease.start", 99),
@@ -124,7 +131,7 @@ def broken() -> list[dict[str, Any]]:
 
 if __name__ == "__main__":
     good = {
-        "full": made(2, full=True),
+        "full": made(2, full=True, paid=True),
         "anchored unseen": made(4, full=True, seen=False),
         "just claimed": made(0, full=False),
     }

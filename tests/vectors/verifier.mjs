@@ -35,7 +35,7 @@ for (const { path, value } of broken) {
 }
 const refusals = {
   key: null, chain_id: 1, lease: { ...full.chain.lease, quota: 1 }, manifest_digest: "0x" + "11".repeat(32),
-  issued: false, owner: null, tx_redeems: false,
+  price_wei: 4_999_999, currency: null, issued: false, owner: null, tx_redeems: false,
 };
 for (const [name, value] of Object.entries(refusals)) {
   assert.throws(() => audit(read(json(full.receipt)), { chain: { ...full.chain, [name]: value } }), NotVerified, name);

@@ -1,6 +1,6 @@
 // The claim page: a wallet made on the phone, one signature, one request. What was begun is kept, so that a reload or a
 // broken connection sends the same claim again and gets the same voucher.
-const { Wallet, id } = window.ethers;
+const { Wallet, formatUnits, id } = window.ethers;
 
 const CLAIM = { Claim: [
   { name: "drop", type: "string" }, { name: "tier", type: "uint8" },
@@ -21,7 +21,13 @@ function openWallet() {
 const placeOf = (tier) => `edgedrop.${drop.drop}.${tier.name}.`;
 const ticketsOf = (tier) => Array.from({ length: tier.wallet_cap }, (_, slot) => localStorage.getItem(placeOf(tier) + slot + ".voucher"));
 const say = (text) => { $("message").textContent = text; };
-const price = (wei) => (wei === "0" ? "free" : `${Number(wei) / 1e18} ETH, paid when it is redeemed`);
+const ETHER = { symbol: "ETH", decimals: 18 };
+
+// What redeeming takes: of the tier's own currency, or of the chain's coin. Exact, without zeros at the end.
+function price({ price_wei, currency }) {
+  const { symbol, decimals } = currency ?? ETHER;
+  return price_wei === "0" ? "free" : `pay to redeem ${formatUnits(price_wei, decimals).replace(/\.0$/, "")} ${symbol}`;
+}
 
 function claimId(tier, slot) {
   const place = placeOf(tier) + slot + ".id";
@@ -73,7 +79,7 @@ async function send(body) {
 function showTier(tier) {
   const card = $("tier").content.cloneNode(true);
   card.querySelector("h2").textContent = tier.title;
-  card.querySelector(".facts").textContent = `${tier.left} left here · ${price(tier.price_wei)}${tier.sku ? " · sent to you" : ""}`;
+  card.querySelector(".facts").textContent = `${tier.left} left here · ${price(tier)}${tier.sku ? " · sent to you" : ""}`;
   if (tier.image) card.querySelector("img").src = tier.image; else card.querySelector("img").remove();
   const button = card.querySelector("button");
   button.disabled = tier.left === 0;
@@ -87,6 +93,9 @@ function showTicket(tier, text) {
   const card = $("ticket").content.cloneNode(true);
   card.querySelector(".number").textContent = `${tier.title} · no. ${voucher.token_id}`;
   card.querySelector(".facts").textContent = `${new Date(voucher.batch.issuedAt * 1000).toLocaleString()} · ${voucher.node}`;
+  if (voucher.price_wei !== "0") {
+    card.querySelector(".due").textContent = `It is kept for you until ${new Date(drop.redeem_by * 1000).toLocaleString()}: ${price(tier)}.`;
+  }
   const way = card.querySelector(".path");
   card.querySelector("details").addEventListener("toggle", async () => { way.textContent = await wayOf(voucher); });
   card.querySelector("button").addEventListener("click", () => saveReceipt(voucher));

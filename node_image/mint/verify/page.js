@@ -4,7 +4,7 @@
 (() => {
   const $ = (name) => document.getElementById(name);
   const NAMES = {
-    leaf: "Its batch", key: "Its signature", lease: "The lease", manifest: "The artist's list", asset: "The picture",
+    leaf: "Its batch", key: "Its signature", lease: "The lease", price: "Its price", manifest: "The artist's list", asset: "The picture",
     "signed at": "When it was signed", anchor: "Its anchor on chain", timestamp: "Its timestamp", grant: "The signer's standing",
     redeemed: "The token", contract: "The contract",
   };

@@ -99,6 +99,7 @@
     body.claimHash = e().id(names.claim_id);
     const voucher = { schema: 1, ...names, token_id: String(start + seq), chain_id: at(5), contract: e().getAddress(hex(at(6))) };
     Object.assign(voucher, { voucher: body, proof: parted(at(9)), signature: hex(at(10)), price_wei: String(at(12)) });
+    if (told.has(13)) voucher.currency = e().getAddress(hex(at(13)));
     voucher.batch = { grantId: grant, batchSeq, root: climb(leafOf(voucher), voucher.proof), count, issuedAt };
     const receipt = { schema: 1, kind: KIND, path: pathOf(voucher, at(4)), status: told.has(22) ? "anchored" : "not yet anchored" };
     Object.assign(receipt, { epoch: at(4), voucher, lease: { start, quota, notBefore, redeemBy } });
@@ -174,8 +175,8 @@
     const chain = known.chain ?? null;
     if (chain) demand(chain.chain_id === voucher.chain_id, `it is for chain ${voucher.chain_id}, this node is of chain ${chain.chain_id}`);
     return [
-      leafStep(voucher), keyStep(voucher, known), leaseStep(voucher, receipt, chain), manifestStep(voucher, receipt, chain),
-      assetStep(receipt, known), timeStep(voucher, receipt, chain), anchorStep(voucher, receipt, chain),
+      leafStep(voucher), keyStep(voucher, known), leaseStep(voucher, receipt, chain), priceStep(voucher, chain),
+      manifestStep(voucher, receipt, chain), assetStep(receipt, known), timeStep(voucher, receipt, chain), anchorStep(voucher, receipt, chain),
       timestampStep(receipt), grantStep(receipt, chain), redeemedStep(voucher, receipt, chain),
       left("contract", "that the contract is the drop's own: compare its address with the one that the artist published"),
     ];
@@ -220,6 +221,17 @@
     const cut = (held) => chain.grant !== "open" && lease.quota < held.quota;
     demand(!receipt || (same(receipt.lease) && (lease.quota === receipt.lease.quota || cut(receipt.lease))), "the lease on chain is not the one that the receipt names");
     return found("lease", `on chain the grant may sign tokens ${lease.start} to ${lease.start + lease.quota - 1}, to be redeemed before ${time(lease.redeemBy)}`);
+  }
+
+  // Neither is in the leaf: what is to be paid is the contract's to say.
+  function priceStep(voucher, chain) {
+    if (!chain) return left("price", OFFLINE);
+    const { price_wei, currency } = chain;
+    const named = voucher.currency ?? "";
+    demand(BigInt(voucher.price_wei) === BigInt(price_wei) && same(named, currency ?? ""), "the price on chain is not the one that it names");
+    if (BigInt(price_wei) === 0n) return found("price", "on chain its tier is free");
+    const paid = currency ? `${price_wei} of the smallest unit of the ERC-20 ${currency}` : `${e().formatEther(price_wei).replace(/\.0$/, "")} ETH`;
+    return found("price", `on chain its tier is redeemed for ${paid}`);
   }
 
   function manifestStep(voucher, receipt, chain) {
@@ -322,7 +334,7 @@
     const { grantId: grant, tier } = voucher.voucher;
     const call = (name, inputs, outputs, values, none) => ask(url, contract, { name, inputs, outputs }, values, none);
     const anchored = receipt && receipt.anchor;
-    const [id, [key], lease, [manifest], [owner], [, status], [issued]] = await Promise.all([
+    const [id, [key], lease, [manifest], [owner], [, status], [issued], terms] = await Promise.all([
       rpc(url, "eth_chainId", []),
       call("grantKey", "bytes32", "address", [grant], [ZERO]),
       call("leaseOf", "bytes32,uint8", "uint64,uint64,uint64,uint64", [grant, tier], [0, 0, 0, 0]),
@@ -330,9 +342,12 @@
       call("ownerOf", "uint256", "address", [token_id], [null]),
       call("grantOf", "bytes32", "address,uint64", [grant], [null, 1]),
       anchored ? call("issuedRoot", "bytes32,bytes32", "bool", [grant, anchored.root], [false]) : [false],
+      // A tier's seven numbers, of which the fifth is its price; then where its splits begin, and its currency.
+      call("tierOf", "uint8", "uint256,".repeat(8) + "address", [tier], [0, 0, 0, 0, 0, 0, 0, 0, ZERO]),
     ]);
     const [start, quota, notBefore, redeemBy] = lease.slice(0, 4).map(Number);
     const said = { chain_id: Number(id), key: key === ZERO ? null : key, lease: { start, quota, notBefore, redeemBy } };
+    Object.assign(said, { price_wei: String(terms[4]), currency: terms[8] === ZERO ? null : terms[8] });
     Object.assign(said, { manifest_digest: manifest, owner, grant: STATUS[Number(status)], issued });
     said.tx_redeems = Boolean(receipt && receipt.tx && (await logOf(url, contract, receipt.tx, "Redeemed(uint256,bytes32,address)", [e().toBeHex(token_id, 32)])));
     const log = anchored && anchored.tx && (await logOf(url, contract, anchored.tx, "Anchored(bytes32,bytes32)", [grant, anchored.root]));

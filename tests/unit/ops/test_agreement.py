@@ -10,7 +10,7 @@ import pytest
 from infra.ops.agreement import EpochSaid, GrantSaid, LedgerSaid, NodeSaid, Seen, compare
 from infra.ops.drops import open_drop
 from infra.plan import plan_drop
-from infra.plan.model import DropPlan, Epoch
+from infra.plan.model import Currency, DropPlan, Epoch
 from tests.accounts import ACCOUNTS
 
 
@@ -69,6 +69,15 @@ def test_what_agrees_agrees(plan: DropPlan) -> None:
     quay, mole = compare(plan, seen).geographies
     assert (quay.nodes, quay.reachable, quay.ready, quay.claims, quay.redeemed) == (2, 2, 2, 3, 3)
     assert (quay.p99_ms, mole.p99_ms) == (1, 3)
+
+
+def test_what_was_paid_is_told_in_each_tiers_currency(plan: DropPlan) -> None:
+    coin = Currency("0x" + "11" * 20, "USDX", 6)
+    tiers = (replace(plan.tiers[0], currency=coin.address, price_wei=5_250_000), *plan.tiers[1:])
+    priced = replace(plan, tiers=tiers, currencies=(coin,))
+    seen = replace(in_order(plan), takings={0: 10_500_000, 2: 10**16})
+    assert compare(priced, seen).takings == {"print": "10.5 USDX", "proof": "0.01 ETH"}
+    assert compare(priced, in_order(plan)).takings == {}
 
 
 def test_a_drop_without_a_claim_agrees(plan: DropPlan) -> None:

@@ -96,9 +96,9 @@ def test_a_changed_payload_is_refused() -> None:
         lease.verify(json.dumps(told).encode(), PUBLIC)
 
 
-def _vouchers() -> list[dict[str, Any]]:
+def _vouchers(told: facts.DropFacts = FACTS) -> list[dict[str, Any]]:
     state = grown().state
-    batches = [voucher.Vouchers(FACTS, state.leases, state.batches[number]) for number in range(len(state.batches))]
+    batches = [voucher.Vouchers(told, state.leases, state.batches[number]) for number in range(len(state.batches))]
     return [msgspec.to_builtins(made.of(index)) for made in batches for index in range(len(made.batch.claims))]
 
 
@@ -125,6 +125,14 @@ def test_a_changed_voucher_is_refused(part: str, field: str, value: Any) -> None
     told[part][field] = value
     with pytest.raises(NotVerified):
         voucher.verify(msgspec.convert(told, voucher.Voucher), "0x" + address(LEASE_KEY).hex())
+
+
+def test_a_voucher_names_the_erc20_that_its_price_is_of() -> None:
+    coin = facts.CurrencyFacts("0x" + "11" * 20, "USDX", 6)
+    priced = msgspec.structs.replace(FACTS.tiers[1], price_wei=5, currency=coin)
+    told = _vouchers(msgspec.structs.replace(FACTS, tiers=(FACTS.tiers[0], priced)))
+    assert [(one["price_wei"], one.get("currency")) for one in told] == [("0", None), ("5", coin.address), ("0", None)]
+    assert "currency" not in told[0]
 
 
 def test_facts_are_read_and_unknown_keys_refused() -> None:

@@ -24,6 +24,7 @@ STEPS = [
     "leaf",
     "key",
     "lease",
+    "price",
     "manifest",
     "asset",
     "signed at",
@@ -109,6 +110,9 @@ def test_one_changed_field_is_refused(change: dict[str, Any]) -> None:
         ({"chain_id": 1}, "is of chain 1"),
         ({"lease": {**FULL["chain"]["lease"], "quota": 1}}, "not in the grant's lease"),
         ({"lease": {**FULL["chain"]["lease"], "redeemBy": 1_790_500_000}}, "not the one that the receipt names"),
+        ({"price_wei": 4_999_999}, "the price on chain is not"),
+        ({"currency": "0x" + "11" * 20}, "the price on chain is not"),
+        ({"currency": None}, "the price on chain is not"),
         ({"manifest_digest": "0x" + "11" * 32}, "not in the manifest"),
         ({"manifest_digest": None}, "not in the manifest"),
         ({"issued": False}, "its checkpoint is not on chain"),
@@ -119,6 +123,20 @@ def test_one_changed_field_is_refused(change: dict[str, Any]) -> None:
 def test_what_the_chain_does_not_bear_out(changes: dict[str, object], says: str) -> None:
     with pytest.raises(NotVerified, match=says):
         audit(full(), Known(chain=chain(FULL, **changes)))
+
+
+def test_it_says_what_redeeming_takes_in_what() -> None:
+    told = {name: chain(FULL, **more) for name, more in (("coin", {}), ("ether", {"currency": None}))}
+    words = {name: audit(paid_in(said.currency), Known(chain=said))[3].told for name, said in told.items()}
+    assert words["coin"].endswith(f"5000000 of the smallest unit of the ERC-20 {FULL['chain']['currency']}")
+    assert words["ether"].endswith("redeemed for 0.000000000005 ETH")
+    just = receipt.from_cbor(bytes.fromhex(JUST["compact"]))
+    assert audit(just, Known(chain=chain(JUST)))[3].told == "on chain its tier is free"
+
+
+def paid_in(currency: str | None) -> Receipt:
+    """The full one, priced in something else."""
+    return msgspec.structs.replace(full(), voucher=msgspec.structs.replace(full().voucher, currency=currency))
 
 
 def test_a_close_out_cuts_the_lease_and_not_the_receipt() -> None:

@@ -31,6 +31,22 @@ def royalty(to: str, percent: int) -> str:
     return f'royalty: {{address: "{to}", share_percent: {percent}}}\nleases:\n'
 
 
+def coin(units: str = "price_units: 5000000", **told: object) -> str:
+    """A tier's price in an ERC-20."""
+    told = {"address": f'"{THREE}"', "symbol": "USDX", "decimals": 6} | told
+    return f"{units}\n    currency: {{{', '.join(f'{key}: {value}' for key, value in told.items() if value != '')}}}"
+
+
+PRICE = "price_gwei: 10000000"
+# From one tier's price to the next one's: both are of an ERC-20 there.
+PRICES = GOOD[GOOD.index("price_gwei: 0\n    wallet_cap: 1") : GOOD.index(PRICE) + len(PRICE)]
+
+
+def both(one: str, other: str) -> str:
+    """Two tiers with these prices."""
+    return one + PRICES[len("price_gwei: 0") : -len(PRICE)] + other
+
+
 # name: (what stands there, what somebody wrote instead, dotted path with line, part of the sentence)
 FAULTS = {
     "unknown-key": ("symbol: HARBOUR", "symbol: HARBOUR\ncolour: blue", "colour (line 5)", "no such key"),
@@ -43,6 +59,32 @@ FAULTS = {
         "price_gwei: -1",
         "tiers[2].price_gwei (line 37)",
         "greater than or equal",
+    ),
+    "price-missing": (f"    {PRICE}\n", "", "tiers[2].price_gwei (line 33)", "is missing"),
+    "price-in-units-of-nothing": (PRICE, "price_units: 5", "tiers[2].price_units (line 37)", "goes with a currency"),
+    "price-of-a-currency-missing": (PRICE, coin("# none"), "tiers[2].price_units (line 33)", "in its smallest unit"),
+    "price-of-the-coin-with-a-currency": (PRICE, coin(PRICE), "tiers[2].price_gwei (line 37)", "is price_units"),
+    "price-of-a-currency-zero": (PRICE, coin("price_units: 0"), "tiers[2].price_units (line 37)", "is 1 or more"),
+    "price-over-88-bits": (PRICE, coin(f"price_units: {2**88}"), "tiers[2].price_units (line 37)", "88 bits"),
+    "currency-nowhere": (PRICE, coin(address=""), "tiers[2].currency.address (line 38)", "is missing"),
+    "currency-zero": (PRICE, coin(address=f'"{ZERO}"'), "tiers[2].currency.address (line 38)", "zero address"),
+    "currency-bad-checksum": (
+        PRICE,
+        coin(address=f'"{THREE.lower()}"'),
+        "tiers[2].currency.address (line 38)",
+        "checksum",
+    ),
+    "currency-nameless": (PRICE, coin(symbol=""), "tiers[2].currency.symbol (line 38)", "is missing"),
+    "currency-named-in-words": (PRICE, coin(symbol="US dollars"), "tiers[2].currency.symbol (line 38)", "1 to 11"),
+    "currency-without-decimals": (PRICE, coin(decimals=""), "tiers[2].currency.decimals (line 38)", "is missing"),
+    "currency-too-fine": (PRICE, coin(decimals=37), "tiers[2].currency.decimals (line 38)", "less than or equal"),
+    "currency-with-another-key": (PRICE, coin(name="X"), "tiers[2].currency.name (line 38)", "no such key"),
+    "currency-in-two-ways": (PRICES, both(coin(), coin(decimals=18)), "tiers[2].currency (line 39)", "another way"),
+    "currencies-of-one-name": (
+        PRICES,
+        both(coin(), coin(address=f'"{ONE}"')),
+        "tiers[2].currency.symbol (line 39)",
+        "tell them apart",
     ),
     "zero-supply": ("supply: 40", "supply: 0", "tiers[0].supply (line 19)", "greater than or equal"),
     "name-with-capitals": ("name: harbour-lights", "name: Harbour", "name (line 2)", "small letters"),
