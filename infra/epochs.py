@@ -22,6 +22,15 @@ class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     closes: int | None = None  # the epoch that is closed out first, and whose remainder this one gets
     leases: tuple[Lease, ...] = ()  # none until what it closes is closed; then never changed
     done: bool = False  # seen to sell
+    reserve: bool = False  # out of the fallback reserve: two holders open it, and until then its leases may change
+    opened: bool = False  # they have
+
+    @property
+    def planned(self) -> tuple[Lease, ...] | None:
+        """What the plan is told: none yet where holders have to open it, nothing at all of one without a range."""
+        if self.reserve and not self.opened:
+            return ()
+        return self.leases or None
 
 
 type Record = dict[str, tuple[Recorded, ...]]  # by node, oldest first
@@ -35,7 +44,16 @@ def read(drop: str) -> Record:
 
 def leases(drop: str) -> dict[str, list[tuple[int, tuple[Lease, ...]]]]:
     """What the plan is told: an epoch whose leases are not known yet is none."""
-    return {node: [(one.epoch, one.leases) for one in told if one.leases] for node, told in read(drop).items()}
+    return {
+        node: [(one.epoch, held) for one in told if (held := one.planned) is not None]
+        for node, told in read(drop).items()
+    }
+
+
+def promised(drop: str, but: str) -> tuple[Lease, ...]:
+    """What other nodes than `but` are to get of the fallback reserve, and don't have on chain yet."""
+    waiting = (one for node, told in read(drop).items() for one in told if node != but and one.planned == ())
+    return tuple(held for one in waiting for held in one.leases)
 
 
 def put(drop: str, node: str, one: Recorded) -> None:

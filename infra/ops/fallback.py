@@ -1,32 +1,43 @@
-"""`edgedrop fallback open`: two holders open a grant out of a tier's fallback reserve, which no operator can touch."""
+"""`edgedrop fallback open`: two holders open a grant out of a tier's fallback reserve, which no operator can touch.
+
+It is the next epoch of a node: on record before anything is done, its key made in the node's HSM, its leases opened by
+the holders' act alone; then it sells as any other epoch does. The same command goes on where a killed one stood, or
+where one wrote the act to a file. With --signer the key is somebody else's, and all that is done is the grant.
+"""
 
 from __future__ import annotations
 
-import json
 import re
 from itertools import count
 from typing import Annotated
 
+import msgspec
 import typer
 
-from infra import stacks
+from infra import epochs
+from infra.epochs import Recorded
 from infra.errors import BadUsage
 from infra.ops.acting import carry_out, terms
+from infra.ops.aside import aside
 from infra.ops.asked import Asked, holders_command
-from infra.ops.output import say
+from infra.ops.epoch import Known, finish, given, known_node, prove, ranges
+from infra.ops.output import confirm, say
 from infra.ops.place import ADDRESS, FIRST_EPOCH, Place, told
+from infra.ops.reserve import Part, leases_out_of
 from infra.ops.standing import standing
-from infra.ops.tiers import tiers_named
+from infra.ops.up import bring_up
+from infra.plan.model import Lease, Node
+from infra.provision import wait
 from infra.provision.ssh import Host
 from infra.resources.announce import announce_grant
-from node_image.hub.reading import TierOnChain
+from node_image.hub.chain import Status
+from node_image.protocol import lease
 from node_image.protocol.acts import OpenGrant
 from node_image.protocol.announcement import GrantAnnouncement
 from node_image.protocol.eip712 import grant_id
-from node_image.protocol.lease import Lease
 
 app = typer.Typer(help="The reserve that is kept back for when a key is suspected.", no_args_is_help=True)
-ADDRESS_OF = "docker exec edgedrop-signer python3 -m node_image.signer address"
+SUSPECTED = (Status.FROZEN, Status.REVOKED)
 
 
 @app.callback()
@@ -39,32 +50,114 @@ def fallback() -> None:
 def open_(
     asked: Asked,
     geo: Annotated[str, typer.Option(help="The geography that is to go on.")],
-    node: Annotated[str | None, typer.Option(help="Who sells from it; by default the geography's first spare.")] = None,
+    node: Annotated[
+        str | None, typer.Option(help="Who sells from it; by default the first spare that nobody suspects.")
+    ] = None,
     tier: Annotated[list[str] | None, typer.Option(help="A tier, by name or number; all where none is named.")] = None,
     quota: Annotated[int | None, typer.Option(min=1, help="Tokens of each tier; by default all that is left.")] = None,
     signer: Annotated[
-        str | None, typer.Option(help="The key's address; by default the node's signer is asked.")
+        str | None, typer.Option(help="A key's address elsewhere; by default the node makes one in its HSM.")
     ] = None,
-    epoch: Annotated[int | None, typer.Option(min=1, help="The grant's; by default the node's first free one.")] = None,
+    epoch: Annotated[
+        int | None, typer.Option(min=1, help="With --signer: the grant's; by default the node's first free one.")
+    ] = None,
     redeem_by: Annotated[int | None, typer.Option(help="Unix seconds; by default the drop file's.")] = None,
 ) -> None:
-    """Open a grant out of the fallback reserve (2 of 3 holders), and tell the hub of it."""
+    """Open a node's next epoch out of the fallback reserve (2 of 3 holders); the node sells from it."""
     place = asked.place
-    name = node or _seller(place, geo)
-    number = epoch or _free_epoch(place, name)
-    grant = "0x" + grant_id(_drop(place), name, number).hex()
-    account = _account(place, name, grant, signer)
+    name, part = node or _seller(place, geo), Part(tuple(tier or ()), quota, redeem_by)
+    if signer is not None:
+        number = epoch or _free_epoch(place, name)
+        grant = "0x" + grant_id(_drop(place), name, number).hex()
+        _for_key(asked, GrantAnnouncement(1, place.drop, name, geo, number, grant, _address(signer), ()), part)
+    elif place.plan is None or place.stack is None:
+        raise BadUsage(f"this machine does not know how to reach {name}", "give --signer <the key that is to sign>")
+    elif epoch is not None:
+        raise BadUsage("--epoch goes with --signer", f"{name} gets its next epoch; without --epoch it goes on with it")
+    else:
+        _for_node(asked, known_node(place, name), part)
+
+
+def _for_node(asked: Asked, known: Known, part: Part) -> None:
+    """Its next epoch: recorded, its key made, opened by the holders, sold from."""
+    place, name = known.place, known.node.name
+    wanted = _wanted(known, part)
+    grant = known.grant_id(wanted.epoch)
     before = standing(place, grant)
     if before.key is None:
-        leases = _leases(place, tuple(tier or ()), quota, redeem_by)
-    else:
-        leases = tuple(Lease(one.tier, one.start, one.quota, one.not_before, one.redeem_by) for one in before.leases)
-        if before.key.lower() != account.lower():
-            raise BadUsage(f"grant {grant} is open for {before.key}", "another --epoch, or that key's --signer")
-    act = OpenGrant(grant, account, leases, **terms(place, asked.hours))
+        wanted, key = _key(asked, known, wanted, part)
+    else:  # what the holders opened is what they signed, whatever was recorded since
+        wanted, key = msgspec.structs.replace(wanted, leases=given(before)), before.key
+    act = OpenGrant(grant, key, _signed(wanted.leases), **terms(place, asked.hours))
+    carry_out(place, act, before, asked.ways, {"node": name, "epoch": wanted.epoch})
+    if asked.ways.out is not None and before.key is None:
+        say(f"once it is submitted, type this again without --out: {name} then sells from it")
+        return
+    _sell(known, wanted)
+
+
+def _wanted(known: Known, part: Part) -> Recorded:
+    """The epoch that was begun and not finished, else the next one; nothing is changed yet."""
+    name, begun = known.node.name, known.latest()
+    if begun is not None and not begun.done:
+        if not begun.reserve:
+            raise BadUsage(f"a rotation of {name} was begun", f"first: edgedrop rotate {name}, which goes on with it")
+        say(f"epoch {begun.epoch} of {name} was begun before: this goes on with it")
+        return begun
+    for one in known.node.each():
+        if _suspected(known.place, one):
+            say(f"[bold yellow]{name} sells from its oldest epoch first, and epoch {one.epoch} is suspected[/]")
+    return Recorded(known.next_epoch(), leases=_chosen(known, part), reserve=True)
+
+
+def _chosen(known: Known, part: Part) -> tuple[Lease, ...]:
+    return leases_out_of(known.place, part, epochs.promised(known.stack.name, known.node.name))
+
+
+def _key(asked: Asked, known: Known, wanted: Recorded, part: Part) -> tuple[Recorded, str]:
+    """On record, and the address of the key that the node made for it; its leases may change until holders sign."""
+    name, grant = known.node.name, known.grant_id(wanted.epoch)
+    host = Host.of_node(known.holder.name, known.node)
+    key = wait.told_key(host, grant)
+    if not key:
+        confirm(f"have {name} make a key for epoch {wanted.epoch}", yes=asked.ways.yes)
+    with epochs.alone():
+        if part != Part() or known.latest() != wanted:
+            wanted = msgspec.structs.replace(wanted, leases=_chosen(known, part))
+            epochs.put(known.stack.name, name, wanted)
+    if not key:
+        with aside(known.stack.name, known.geography, name):
+            bring_up((known.holder,), {name})
+            key = wait.signer_key(host, grant)
+    say(f"{name} holds key {key} for epoch {wanted.epoch}: {ranges(known.plan, wanted.leases)}")
+    return wanted, key
+
+
+def _sell(known: Known, wanted: Recorded) -> None:
+    """The grant is open: its leases go to the node, as those of every epoch do."""
+    wanted = msgspec.structs.replace(wanted, opened=True)
+    epochs.put(known.stack.name, known.node.name, wanted)
+    bring_up((known.holder,))
+    prove(known, wanted)
+    finish(known, wanted)
+    say(f"{known.node.name} sells from it: epoch {wanted.epoch}, {ranges(known.plan, wanted.leases)}")
+
+
+def _for_key(asked: Asked, grant: GrantAnnouncement, part: Part) -> None:
+    """A grant for a key that is not a node's of ours, as yet without its leases: opened, and told to the hub."""
+    place, before = asked.place, standing(asked.place, grant.grant_id)
+    if before.key is not None and before.key.lower() != grant.key.lower():
+        raise BadUsage(f"grant {grant.grant_id} is open for {before.key}", "another --epoch, or that key's --signer")
+    leases = _signed(leases_out_of(place, part) if before.key is None else given(before))
+    act = OpenGrant(grant.grant_id, grant.key, leases, **terms(place, asked.hours))
     carry_out(place, act, before, asked.ways)
     if asked.ways.out is None:
-        _tell(place, GrantAnnouncement(1, place.drop, name, geo, number, grant, account, leases))
+        _tell(place, msgspec.structs.replace(grant, leases=leases))
+
+
+def _signed(leases: tuple[Lease, ...]) -> tuple[lease.Lease, ...]:
+    """As an act and an announcement have them."""
+    return tuple(lease.Lease(one.tier, one.start, one.quota, one.not_before, one.redeem_by) for one in leases)
 
 
 def _drop(place: Place) -> str:
@@ -74,14 +167,19 @@ def _drop(place: Place) -> str:
 
 
 def _seller(place: Place, geo: str) -> str:
-    """The geography's first spare, else its first appliance."""
+    """The geography's first spare, else its first appliance; one whose key nobody suspects, where there is one."""
     if place.plan is None:
         raise BadUsage(f"this machine doesn't know the nodes of {geo}", "give --node <who is to sell>")
     nodes = [node for node in place.plan.nodes if node.geo == geo]
     if not nodes:
         names = ", ".join(one.name for one in place.plan.geographies)
         raise BadUsage(f"{place.drop} has no geography {geo}", f"its geographies are {names}")
-    return min(nodes, key=lambda node: node.kind == "appliance").name
+    return min(nodes, key=lambda node: (_suspected(place, *node.each()), node.kind == "appliance")).name
+
+
+def _suspected(place: Place, *epochs_: Node) -> bool:
+    with told():
+        return any(place.chain.status(place.contract, one.grant_id) in SUSPECTED for one in epochs_)
 
 
 def _free_epoch(place: Place, node: str) -> int:
@@ -94,61 +192,10 @@ def _free_epoch(place: Place, node: str) -> int:
         )
 
 
-def _account(place: Place, name: str, grant: str, signer: str | None) -> str:
-    """Whose signatures count; a node's signer is believed for its own grant alone."""
-    hint = "give --signer <the address of the key that is to sign>"
-    if signer is not None:
-        if not re.fullmatch(ADDRESS, signer) or int(signer, 16) == 0:
-            raise BadUsage(f"--signer {signer} is no address", "it is 0x and 40 hex digits")
-        return signer
-    node = place.node(name)
-    if node is None or place.stack is None:
-        raise BadUsage(f"this machine does not know how to reach {name}", hint)
-    done = Host.of_node(stacks.holder(place.stack.drop_stack, node.geo).name, node).run(ADDRESS_OF)
-    if done.returncode != 0:
-        raise BadUsage(f"{name}'s signer tells no key", hint)
-    told_ = json.loads(done.stdout)
-    if told_["grant_id"] != grant:
-        raise BadUsage(f"{name}'s signer has a key for grant {told_['grant_id']}, not for {grant}", hint)
-    return str(told_["key"])
-
-
-def _leases(place: Place, names: tuple[str, ...], quota: int | None, redeem_by: int | None) -> tuple[Lease, ...]:
-    """What is left of each tier's reserve, or as much of it as is asked."""
-    with told():
-        _, now = place.chain.block()
-    until = redeem_by or (place.plan.redeem_by if place.plan else 0)
-    begins = min(now, place.plan.opens_at) if place.plan else now
-    if until <= now:
-        raise BadUsage(
-            f"redeem-by {until} is over" if until else "until when are its vouchers to redeem?", "--redeem-by"
-        )
-    found = []
-    for number, tier in tiers_named(place, names).items():
-        start, end = _first_free(place, number, tier), tier.first_token + tier.supply
-        wanted = end - start if quota is None else quota
-        if wanted > end - start:
-            raise BadUsage(
-                f"tier {number} has {end - start} tokens left in reserve", "a smaller --quota, or other tiers"
-            )
-        if wanted:
-            found.append(Lease(number, start, wanted, begins, until))
-    if not found:
-        raise BadUsage("nothing is left in the fallback reserve", "close out or reclaim what other grants don't use")
-    return tuple(found)
-
-
-def _first_free(place: Place, number: int, tier: TierOnChain) -> int:
-    """The reserve is leased from its beginning on; where holes were closed out, the contract says Overlap."""
-    low, high = tier.reserve, tier.first_token + tier.supply
-    with told():
-        while low < high:
-            middle = (low + high) // 2
-            if place.chain.is_leased(place.contract, number, middle):
-                low = middle + 1
-            else:
-                high = middle
-    return low
+def _address(signer: str) -> str:
+    if not re.fullmatch(ADDRESS, signer) or int(signer, 16) == 0:
+        raise BadUsage(f"--signer {signer} is no address", "it is 0x and 40 hex digits")
+    return signer
 
 
 def _tell(place: Place, grant: GrantAnnouncement) -> None:

@@ -6,56 +6,29 @@ An epoch takes nothing from those before it: their vouchers redeem as ever, thei
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from itertools import count
+from dataclasses import asdict
 from typing import Annotated, Any
 
-import httpx
 import msgspec
 import typer
 
-from infra import epochs, stacks
+from infra import epochs
 from infra.epochs import Recorded
-from infra.errors import BadUsage, EdgedropError, NotVerified, Unreachable
+from infra.errors import BadUsage, EdgedropError
 from infra.ops.acting import AsJson, Drop, Yes
-from infra.ops.agreement import NodeSaid
 from infra.ops.aside import aside
 from infra.ops.closeout import close_out, only_open
+from infra.ops.epoch import Known, finish, given, known_node, prove, ranges
 from infra.ops.output import confirm, say, tell
-from infra.ops.place import Place, find_place, grant_named, told
-from infra.ops.served import ANSWER_S, MINT_PORT, not_served
+from infra.ops.place import find_place, told
 from infra.ops.standing import Standing, standing
 from infra.ops.up import bring_up
 from infra.plan.epochs import Leased, next_leases, remainders, taken
-from infra.plan.model import DropPlan, Lease, Node
-from infra.stacks import Stack
+from infra.plan.model import Lease, Node
 from node_image.hub.chain import Status
 from node_image.protocol.eip712 import grant_id
 
 NOTHING = "nothing is left for another epoch of it; what others have closed out is opened without --close"
-AGAIN = "type the same again: it goes on where it stood"
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A node that this machine brought up, with where its chain and its stack are."""
-
-    place: Place
-    plan: DropPlan
-    stack: Stack
-    node: Node
-
-    def grant_id(self, epoch: int) -> str:
-        """Of this node."""
-        return "0x" + grant_id(self.plan.drop, self.node.name, epoch).hex()
-
-    def older(self, epoch: int) -> tuple[Node, ...]:
-        """The node in each epoch before this one."""
-        return tuple(one for one in self.node.each() if one.epoch < epoch)
-
-    def latest(self) -> Recorded | None:
-        """What was recorded of it last."""
-        return next(reversed(epochs.read(self.stack.name).get(self.node.name, ())), None)
 
 
 def rotate(
@@ -69,7 +42,7 @@ def rotate(
     as_json: AsJson = False,
 ) -> None:
     """Open a node's next epoch: a new key in its HSM, leases on chain; the epochs before it go on as they are."""
-    known = _known(drop, node)
+    known = known_node(find_place(drop, None, None), node)
     wanted = _wanted(known, close=close)
     before = standing(known.place, known.older(wanted.epoch)[-1].grant_id)
     before.tell()
@@ -78,48 +51,37 @@ def rotate(
     confirm(f"open epoch {wanted.epoch} of {node}", yes=yes)
     with epochs.alone():
         wanted = _recorded(known, wanted)
-    holder = stacks.holder(known.stack.name, known.node.geo)
-    geo = next(one for one in known.plan.geographies if one.name == known.node.geo)
-    with aside(known.stack.name, geo, node):
+    with aside(known.stack.name, known.geography, node):
         if not wanted.leases:
             wanted = _close(known, wanted)
-        say(f"opening {_ranges(known.plan, wanted.leases)}")
-        bring_up((holder,), {node})
-        now = _prove(known, wanted)
-    if node in not_served(holder):
-        raise Unreachable(f"{node} sells, and its front sends it nobody", AGAIN)
-    epochs.put(known.stack.name, node, msgspec.structs.replace(wanted, done=True))
+        say(f"opening {ranges(known.plan, wanted.leases)}")
+        bring_up((known.holder,), {node})
+        now = prove(known, wanted)
+    finish(known, wanted)
     _report(known, wanted, before, now, as_json=as_json)
-
-
-def _known(drop: str | None, name: str) -> Known:
-    place = find_place(drop, None, None)
-    if place.plan is None or place.stack is None:
-        raise BadUsage("this machine did not bring the drop up", "rotate where its stack's state is")
-    grant_named(place, name, None)
-    node = next((one for one in place.plan.nodes if one.name == name), None)
-    if node is None:
-        raise BadUsage(f"{name} is no node's name", f"its nodes are {', '.join(one.name for one in place.plan.nodes)}")
-    return Known(place, place.plan, place.stack, node)
 
 
 def _wanted(known: Known, *, close: bool) -> Recorded:
     """The epoch that was begun and not finished, else the next one; nothing is changed yet."""
     begun = known.latest()
     if begun is not None and not begun.done:
+        if begun.reserve:
+            raise BadUsage(
+                f"epoch {begun.epoch} of {known.node.name} is being opened out of the fallback reserve",
+                f"first: edgedrop fallback open --geo {known.node.geo} --node {known.node.name}",
+            )
         say(f"epoch {begun.epoch} of {known.node.name} was begun before: this goes on with it")
         return begun
-    newest = known.node.each()[-1]
-    with told():
-        epoch = next(
-            number
-            for number in count(newest.epoch + 1)
-            if known.place.chain.grant_key(known.place.contract, known.grant_id(number)) is None
+    newest, epoch = known.node.each()[-1], known.next_epoch()
+    if not close:
+        return Recorded(epoch, leases=_free(known))
+    if begun is not None and begun.reserve:
+        raise BadUsage(
+            f"epoch {newest.epoch} of {known.node.name} is of the fallback reserve, which no rotation leases anew",
+            "close it out by edgedrop closeout; then edgedrop fallback open gives what it had left",
         )
-    if close:
-        _closable(known, newest)
-        return Recorded(epoch, closes=newest.epoch)
-    return Recorded(epoch, leases=_free(known))
+    _closable(known, newest)
+    return Recorded(epoch, closes=newest.epoch)
 
 
 def _closable(known: Known, newest: Node) -> None:
@@ -176,7 +138,7 @@ def _close(known: Known, wanted: Recorded) -> Recorded:
     except BadUsage:  # frozen or revoked meanwhile: there is nothing to go on with
         epochs.drop_newest(stack, name)
         raise
-    say(f"epoch {closes.epoch} is closed, {_ranges(known.plan, _given(ended))} were given and redeem as before")
+    say(f"epoch {closes.epoch} is closed, {ranges(known.plan, given(ended))} were given and redeem as before")
     with epochs.alone():
         leases = _free(known, closes)
         if not leases:
@@ -187,49 +149,21 @@ def _close(known: Known, wanted: Recorded) -> Recorded:
     return found
 
 
-def _prove(known: Known, wanted: Recorded) -> Standing:
-    """The chain has the grant open with these leases, and the node says that it sells with that very key."""
-    grant = known.grant_id(wanted.epoch)
-    now = standing(known.place, grant)
-    if now.status is not Status.OPEN or [(one.start, one.quota) for one in now.leases] != [
-        (one.start, one.quota) for one in wanted.leases
-    ]:
-        raise NotVerified(f"the chain has epoch {wanted.epoch} {now.status.name.lower()} with {now.data()}", AGAIN)
-    try:
-        answer = httpx.get(f"http://{known.node.address}:{MINT_PORT}/v1/status", timeout=ANSWER_S, trust_env=False)
-        said = msgspec.json.decode(answer.raise_for_status().content, type=NodeSaid).of(grant)
-    except (httpx.HTTPError, msgspec.DecodeError) as fault:
-        raise Unreachable(f"{known.node.name} does not say that it sells: {fault!r}", AGAIN) from fault
-    if said.grant_id != grant or said.key.lower() != (now.key or "").lower() or not said.ready:
-        raise Unreachable(f"{known.node.name} says {said.reason or 'another key'} of epoch {wanted.epoch}", AGAIN)
-    return now
-
-
 def _words(known: Known, wanted: Recorded) -> list[str]:
     """What will be."""
     others = ", ".join(str(one.epoch) for one in known.older(wanted.epoch))
     ends = f"closes epoch {wanted.closes} for ever, and " if wanted.closes is not None else ""
-    what = _ranges(known.plan, wanted.leases) if wanted.leases else f"what epoch {wanted.closes} has left"
+    what = ranges(known.plan, wanted.leases) if wanted.leases else f"what epoch {wanted.closes} has left"
     return [
         f"this {ends}opens epoch {wanted.epoch} of {known.node.name}, with a new key in its HSM: {what}",
         f"vouchers of epoch {others} redeem as before, and their claims are answered as before",
     ]
 
 
-def _given(ended: Standing) -> tuple[Lease, ...]:
-    return tuple(Lease(one.tier, one.start, one.quota, one.not_before, one.redeem_by) for one in ended.leases)
-
-
-def _ranges(plan: DropPlan, leases: tuple[Lease, ...]) -> str:
-    """In words, without what is empty."""
-    held = (one for one in leases if one.quota)
-    return ", ".join(f"{plan.tiers[one.tier].name} {one.start}-{one.start + one.quota - 1}" for one in held) or "none"
-
-
 def _report(known: Known, wanted: Recorded, before: Standing, now: Standing, *, as_json: bool) -> None:
     closed = None if wanted.closes is None else standing(known.place, known.grant_id(wanted.closes))
     say(f"done: epoch {wanted.epoch}, grant {now.grant_id}, key {now.key}")
-    say(f"the chain says: open, {_ranges(known.plan, wanted.leases)}; {known.node.name} sells from it")
+    say(f"the chain says: open, {ranges(known.plan, wanted.leases)}; {known.node.name} sells from it")
     if as_json:
         answer: dict[str, Any] = {
             "act": "Rotate",

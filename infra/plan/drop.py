@@ -42,7 +42,8 @@ def plan_drop(
 ) -> DropPlan:
     """Everything about the drop that can be known before it stands; the same input gives the same plan.
 
-    `later` are the epochs that were opened after a node's first, with their leases: they move nothing else.
+    `later` are the epochs that were opened after a node's first, with their leases, or that wait to be opened, with
+    none: they move nothing else.
     """
     spec = file.spec
     tiers = _tiers(spec)
@@ -67,18 +68,17 @@ def plan_drop(
 
 def _rotated(drop: str, geo: Geography, later: Mapping[str, Sequence[tuple[int, tuple[Lease, ...]]]]) -> Geography:
     """With each node's later epochs; those that the drop file's own `epoch` has come up to are its past."""
-    nodes = (
-        replace(
-            node,
-            later=tuple(
-                Epoch(epoch, "0x" + grant_id(drop, node.name, epoch).hex(), held)
-                for epoch, held in later.get(node.name, ())
-                if epoch > node.epoch
-            ),
-        )
-        for node in geo.nodes
-    )
-    return replace(geo, nodes=tuple(nodes))
+
+    def rotated(node: Node) -> Node:
+        found = [
+            Epoch(epoch, "0x" + grant_id(drop, node.name, epoch).hex(), held)
+            for epoch, held in later.get(node.name, ())
+            if epoch > node.epoch
+        ]
+        opened, awaited = ([one for one in found if bool(one.leases) is there] for there in (True, False))
+        return replace(node, later=tuple(opened), awaited=tuple(awaited))
+
+    return replace(geo, nodes=tuple(map(rotated, geo.nodes)))
 
 
 def _tiers(spec: DropSpec) -> tuple[Tier, ...]:

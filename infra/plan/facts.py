@@ -34,7 +34,7 @@ def facts(
         ledger_url=hub.ledger_url,
         witnesses=dict(witnesses),
         witness_places=site_witnesses(plan, node),
-        later=tuple(EpochFacts(one.epoch, one.grant_id) for one in node.later),
+        later=tuple(EpochFacts(one.epoch, one.grant_id) for one in (*node.later, *node.awaited)),
         cloud_signer=hub.cloud_signer_place if any(one.node == node.name for one in plan.cloud) else "",
     )
 

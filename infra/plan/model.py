@@ -27,7 +27,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """A later grant of a node: what `edgedrop rotate` opens after its first."""
+    """A later grant of a node: what `edgedrop rotate` or `edgedrop fallback open` opens after its first."""
 
     epoch: int
     grant_id: str
@@ -50,13 +50,13 @@ class Node:
     grant_id: str  # 0x, 32 bytes
     leases: tuple[Lease, ...]
     later: tuple[Epoch, ...] = ()  # oldest first
+    awaited: tuple[Epoch, ...] = ()  # without leases: it makes their keys, which two holders have yet to sign for
 
     def each(self) -> tuple[Node, ...]:
-        """The node in each of its epochs by itself, oldest first."""
-        others = (
-            replace(self, epoch=one.epoch, grant_id=one.grant_id, leases=one.leases, later=()) for one in self.later
-        )
-        return (replace(self, later=()), *others)
+        """The node in each of its epochs by itself, oldest first; not in one that is awaited."""
+        alone = replace(self, later=(), awaited=())
+        others = (replace(alone, epoch=one.epoch, grant_id=one.grant_id, leases=one.leases) for one in self.later)
+        return (alone, *others)
 
 
 @dataclass(frozen=True, slots=True)

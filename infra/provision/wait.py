@@ -68,6 +68,11 @@ def signer_key(host: Host, grant_id: str) -> str:
     return until(look, READY_S, f"{host.node}'s signer told no key")
 
 
+def told_key(host: Host, grant_id: str) -> str:
+    """The same without waiting; empty where its signer was told of no such grant, or is away."""
+    return str(_signer(host, "address", grant_id)[0].get("key", ""))
+
+
 def await_lease(host: Host, grant_id: str) -> None:
     """Until the node's signer of this grant holds its leases."""
 

@@ -5,15 +5,23 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import httpx
 import pytest
 
+from infra import stacks
+from infra.ops import status
+from infra.ops.claimant import Buyer, send
+from node_image.hub.chain import Chain
 from tests.e2e.small_drop import write_small_drop
-from tests.e2e.standing import Standing, sweep
+from tests.e2e.standing import Standing, changes, sweep
 
 pytestmark = pytest.mark.e2e
 
 
-def test_the_page_for_a_suspected_key_freezes_and_revokes(shared: Standing, tmp_path: Path) -> None:
+def test_the_page_for_a_suspected_key_freezes_revokes_and_goes_on_from_the_reserve(
+    shared: Standing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEDROP_HOME", str(shared.home))
     stack = f"lights-{shared.run}"
     file = write_small_drop(tmp_path, "lights", 20)
     file.write_text(file.read_text().replace("pier", "quay"))  # the page's geography
@@ -23,9 +31,17 @@ def test_the_page_for_a_suspected_key_freezes_and_revokes(shared: Standing, tmp_
         closed = json.loads(close.stdout)
         assert (closed["now"]["status"], {one["quota"] for one in closed["now"]["leases"]}) == ("closed", {0})
         assert "done already" in shared.edgedrop("closeout", "quay-spare1", "--drop", stack, "--yes").stderr
-        froze, revoked = shared.runbook("key-suspected", stack)
+        act = ("fallback", "open", "--geo", "quay", "--drop", stack, "--out", str(tmp_path / "act.json"), "--yes")
+        waits = shared.edgedrop(*act)
+        assert "type this again without --out: quay-spare1 then sells" in waits.stderr
+        assert changes(shared.pulumi("up", "--yes", "--skip-preview", stack=stack).stdout) == ""
+        froze, revoked, opened = shared.runbook("key-suspected", stack)
         assert "the chain says: frozen" in froze.stderr
         assert "the chain says: revoked for good" in revoked.stderr
+        assert "epoch 2 of quay-spare1 was begun before" in opened.stderr
+        assert "quay-spare1 sells from it: epoch 2, only 20-20" in opened.stderr
+        assert _bought(stack) == "20"
+        assert changes(shared.pulumi("up", "--yes", "--skip-preview", stack=stack).stdout) == ""
         shared.runbook("node-lost", stack)
         again = shared.edgedrop("revoke", "quay-appliance1", "--drop", stack, "--json")
         told = json.loads(again.stdout)
@@ -34,3 +50,19 @@ def test_the_page_for_a_suspected_key_freezes_and_revokes(shared: Standing, tmp_
     finally:
         shared.edgedrop("down", stack, "--yes", check=False)
         sweep(stack)
+
+
+def _bought(stack: str) -> str:
+    """The token of a claim at the spare, checked with the key that the chain has."""
+    plan, hub = status.places(stacks.load(stack))
+    chain, spare = Chain(hub.chain_url), plan.nodes[1]
+    buyer = Buyer(
+        plan, {one.grant_id: chain.grant_key(plan.contract.address, one.grant_id) or "" for one in plan.grants}
+    )
+    wish = buyer.wish(0)
+    with httpx.Client(trust_env=False) as client:
+        got = send(client, f"http://{spare.address}:8080", spare.geo, wish)
+    assert got.voucher is not None, got.failures
+    buyer.check(wish, got.voucher)
+    assert got.voucher["voucher"]["grantId"] == spare.each()[1].grant_id
+    return str(got.voucher["token_id"])

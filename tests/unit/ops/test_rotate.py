@@ -12,8 +12,8 @@ from infra.epochs import Recorded
 from infra.errors import BadUsage
 from infra.ops import rotate
 from infra.ops.drops import open_drop, plan_of_file
+from infra.ops.epoch import Known
 from infra.ops.place import Place
-from infra.ops.rotate import Known
 from infra.plan.model import Lease
 from infra.stacks import Stack
 from node_image.hub.chain import Chain
