@@ -75,7 +75,7 @@ def told() -> Iterator[None]:
 
 def find_place(drop: str | None, rpc: str | None, contract: str | None) -> Place:
     """The place that is meant; a contract must stand there."""
-    stack = _stack(drop, alone=bool(rpc and contract))
+    stack = stack_named(drop, alone=bool(rpc and contract))
     if contract is not None and not re.fullmatch(ADDRESS, contract):
         raise BadUsage(f"--contract {contract} is no address", "it is 0x and 40 hex digits")
     if stack is None and (rpc is None or contract is None):
@@ -101,7 +101,7 @@ def find_place(drop: str | None, rpc: str | None, contract: str | None) -> Place
     return Place(chain, chain_id, at, stack.drop if stack else drop or "", stack, plan, hub)
 
 
-def _stack(drop: str | None, *, alone: bool) -> Stack | None:
+def stack_named(drop: str | None, *, alone: bool = False) -> Stack | None:
     """The drop's stack, None where this machine doesn't know it; `alone`: what else is given is enough."""
     if drop is not None:
         found = stacks.find(drop)

@@ -1,4 +1,4 @@
-"""`edgedrop journal vouch`: the owner's word for a node's journal and for the time, where the node reaches no witness.
+"""`edgedrop journal vouch`: the owner's word for a node's journals and for the time, where the node reaches no witness.
 
 It is worth as much as what the person knows: that this is the node's own disk, and no copy of an older one. The word is
 signed by the owner's key and stands in the journal.
@@ -7,10 +7,12 @@ signed by the owner's key and stands in the journal.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+import typer
 
 from infra import keys, stacks
 from infra.errors import BadUsage, NotVerified, Unreachable
@@ -18,6 +20,7 @@ from infra.ops.acting import AsJson, Drop, Node, Yes
 from infra.ops.drops import plan_of
 from infra.ops.output import answer as show
 from infra.ops.output import confirm, say, tell
+from infra.ops.place import stack_named
 from infra.provision.ssh import Host
 from node_image.protocol import witness
 from node_image.protocol.witness import Statement
@@ -39,43 +42,66 @@ class Stands(msgspec.Struct, frozen=True):
     nonce: str = ""
 
     @property
+    def sure(self) -> bool:
+        """Somebody vouched for the journal, and it knows the time: no word of the owner's is needed."""
+        return self.fresh and self.time["hi"] is not None
+
+    @property
     def journal(self) -> tuple[int, str]:
         """What is vouched for."""
         return self.journal_seq, self.head
 
 
-def vouch(node: Node, drop: Drop = None, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Say by the owner's key that a node's journal is the newest, and what time it is."""
-    host, grant_id = _where(drop, node)
-    found = _ask(host, "question")
-    if found.grant_id != grant_id:
-        raise NotVerified(f"{node} holds the grant {found.grant_id}, not {grant_id}", "edgedrop up puts that right")
-    if found.fresh and found.time["hi"] is not None:
-        _report(node, found, as_json=as_json)
-        return
-    say(f"{node}: {found.journal_seq} frames, head {found.head}; {found.reason}")
-    say("an older copy of its disk would give its tokens a second time: vouch only for the disk that was in it")
-    confirm(f"vouch for it, and that it is {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", yes=yes)
-    asked = _ask(host, "question")  # its nonce is worth ten seconds: those it took to confirm would be too many
+def vouch(
+    node: Node,
+    drop: Drop = None,
+    epoch: Annotated[
+        int | None, typer.Option(min=1, help="One epoch of the node; all that need it where none is named.")
+    ] = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say by the owner's key that a node's journals are the newest, and what time it is."""
+    host, grants = _where(drop, node, epoch)
+    found = {number: _question(host, grant) for number, grant in grants.items()}
+    wanting = {number: one for number, one in found.items() if not one.sure}
+    for number, one in wanting.items():
+        say(f"{node}, epoch {number}: {one.journal_seq} frames, head {one.head}; {one.reason}")
+    if wanting:
+        say("an older copy of its disk would give its tokens a second time: vouch only for the disk that was in it")
+        confirm(f"vouch for it, and that it is {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", yes=yes)
+    stands = {number: _vouched(host, one) if number in wanting else one for number, one in found.items()}
+    _report(node, stands, as_json=as_json)
+
+
+def _vouched(host: Host, found: Stands) -> Stands:
+    """How it stands with the owner's word for what was found."""
+    asked = _question(host, found.grant_id)  # its nonce is worth ten seconds: those it took to confirm are too many
     if asked.journal != found.journal:
-        raise NotVerified(f"the journal of {node} has changed meanwhile", "look at it again: the same command")
-    told = Statement(
-        1, witness.OWNER, grant_id, asked.nonce, asked.journal_seq, 0, asked.head, time.time_ns() // 1_000_000
-    )
-    _report(node, _ask(host, "answer", witness.sign(told, keys.owner_pem())), as_json=as_json)
+        raise NotVerified(f"the journal of {host.node} has changed meanwhile", "look at it again: the same command")
+    now_ms = time.time_ns() // 1_000_000
+    told = Statement(1, witness.OWNER, found.grant_id, asked.nonce, asked.journal_seq, 0, asked.head, now_ms)
+    return _ask(host, f"answer {found.grant_id}", witness.sign(told, keys.owner_pem()))
 
 
-def _where(drop: str | None, name: str) -> tuple[Host, str]:
-    """The node's box, and the grant that it is to hold."""
-    held = stacks.drops()
-    if drop is None and len(held) != 1:
-        raise BadUsage(f"{len(held)} drops are up on this machine", f"--drop <one of: {', '.join(held)}>")
-    stack = stacks.load(held[0] if drop is None else drop)
+def _where(drop: str | None, name: str, epoch: int | None) -> tuple[Host, dict[int, str]]:
+    """The node's box, and the grants that it is to hold, by epoch."""
+    stack = stack_named(drop)
+    if stack is None:
+        raise BadUsage(f"this machine knows no drop {drop or ''}".rstrip(), "vouch where the drop was brought up")
     plan = plan_of(stack)
     node = next((one for one in plan.nodes if one.name == name), None)
     if node is None:
         raise BadUsage(f"{plan.drop} has no node {name}", f"its nodes are {', '.join(one.name for one in plan.nodes)}")
-    return Host.of_node(stacks.holder(stack.drop_stack, node.geo).name, node), node.grant_id
+    each = {one.epoch: one.grant_id for one in node.each()}
+    if epoch is not None and epoch not in each:
+        raise BadUsage(f"{name} has no epoch {epoch}", f"it has {', '.join(map(str, each))}")
+    host = Host.of_node(stacks.holder(stack.drop_stack, node.geo).name, node)
+    return host, {number: grant for number, grant in each.items() if epoch in (None, number)}
+
+
+def _question(host: Host, grant_id: str) -> Stands:
+    return _ask(host, f"question {grant_id}")
 
 
 def _ask(host: Host, what: str, envelope: bytes = b"") -> Stands:
@@ -92,11 +118,13 @@ def _ask(host: Host, what: str, envelope: bytes = b"") -> Stands:
         raise Unreachable(f"{host.node}'s signer: {fault}", "its release may not know it yet") from fault
 
 
-def _report(node: str, now: Stands, *, as_json: bool) -> None:
+def _report(node: str, now: Mapping[int, Stands], *, as_json: bool) -> None:
     if as_json:
-        tell({"node": node, **msgspec.to_builtins(now)})
+        tell({"node": node, "epochs": [{"epoch": number, **msgspec.to_builtins(one)} for number, one in now.items()]})
         return
-    state = "it can sell" if now.ready else now.reason
-    show(f"{node}: vouched for; {state}" if now.fresh else f"{node}: not vouched for: {now.reason}")
-    if refused := now.time.get("refused"):
-        show(f"  the time was not believed: {refused}")
+    for number, one in now.items():
+        named = f"{node}, epoch {number}" if len(now) > 1 else node
+        state = "it can sell" if one.ready else one.reason
+        show(f"{named}: vouched for; {state}" if one.fresh else f"{named}: not vouched for: {one.reason}")
+        if refused := one.time.get("refused"):
+            show(f"  the time was not believed: {refused}")

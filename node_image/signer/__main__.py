@@ -20,7 +20,7 @@ from node_image.protocol import closeout, manifest
 from node_image.protocol.errors import ProtocolError
 from node_image.protocol.facts import DropFacts, parse
 from node_image.service import log
-from node_image.signer.client import SignerAway, SignerClient, SignerRefused, socket_of
+from node_image.signer.client import SignerAway, SignerClient, SignerRefused, socket_of, socket_of_grant
 from node_image.signer.journal_file import DiskFault
 from node_image.signer.keystores import HsmFault, Misfit, Shared, refuse_plain_keys
 from node_image.signer.serve import serve_grant
@@ -96,12 +96,7 @@ def _asked(settings: Settings, what: str, grant_id: str = "") -> int:
 
 
 def _socket(settings: Settings, grant_id: str) -> Path:
-    """The grant's, of those that the node was told of."""
-    facts = parse((settings.drop_dir / "drop.json").read_bytes())
-    epoch = next((one.epoch for one in facts.each() if one.grant_id == grant_id), None)
-    if epoch is None:
-        raise ProtocolError(f"{facts.node} was told of no grant {grant_id}")
-    return socket_of(settings.socket, epoch)
+    return socket_of_grant(settings.socket, settings.drop_dir, grant_id)
 
 
 async def _close(settings: Settings, envelope: bytes) -> int:

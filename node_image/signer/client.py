@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from node_image.protocol.errors import ProtocolError
+from node_image.protocol.facts import parse
 from node_image.protocol.lease import FIRST_EPOCH
 from node_image.signer.framing import HEAD, MAX_REQUEST, Unframed, framed
 
@@ -91,6 +93,15 @@ class SignerClient:
 def socket_of(base: Path, epoch: int) -> Path:
     """Each grant of a node has its signer's socket; the first epoch's is `base` itself."""
     return base if epoch == FIRST_EPOCH else base.with_name(f"{base.stem}.{epoch}{base.suffix}")
+
+
+def socket_of_grant(base: Path, drop_dir: Path, grant_id: str) -> Path:
+    """Of the grants that the node was told of in `drop_dir`; ProtocolError for another one."""
+    facts = parse((drop_dir / "drop.json").read_bytes())
+    epoch = next((one.epoch for one in facts.each() if one.grant_id == grant_id), None)
+    if epoch is None:
+        raise ProtocolError(f"{facts.node} was told of no grant {grant_id}")
+    return socket_of(base, epoch)
 
 
 async def tail(path: Path, after: int) -> AsyncIterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""`python3 -m node_image.signer.vouching question`, then `.. answer` with the owner's word on stdin.
+"""`python3 -m node_image.signer.vouching question <grant>`, then `.. answer <grant>` with the owner's word on stdin.
 
 For a node that no witness reaches (`edgedrop journal vouch`): the signer is asked and answered as the courier does it.
 """
@@ -13,7 +13,8 @@ from typing import Any
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from node_image.signer.client import SignerAway, SignerClient, SignerRefused
+from node_image.protocol.errors import ProtocolError
+from node_image.signer.client import SignerAway, SignerClient, SignerRefused, socket_of_grant
 
 SHOWN = ("grant_id", "journal_seq", "fresh", "ready", "reason", "time")
 
@@ -22,6 +23,7 @@ class Settings(BaseSettings):
     """From the environment, prefix EDGEDROP_."""
 
     model_config = SettingsConfigDict(env_prefix="EDGEDROP_")
+    drop_dir: Path = Path("/etc/edgedrop/drop")
     socket: Path = Path("/run/edgedrop/signer.sock")
 
 
@@ -41,10 +43,11 @@ async def answer(client: SignerClient) -> dict[str, Any]:
 
 def main() -> int:
     """Ask, print JSON."""
-    work = {"question": question, "answer": answer}[sys.argv[1]]
+    work, settings = {"question": question, "answer": answer}[sys.argv[1]], Settings()
     try:
-        print(json.dumps(asyncio.run(work(SignerClient(Settings().socket)))))  # noqa: T201  the answer
-    except (SignerAway, SignerRefused) as fault:
+        client = SignerClient(socket_of_grant(settings.socket, settings.drop_dir, sys.argv[2]))
+        print(json.dumps(asyncio.run(work(client))))  # noqa: T201  the answer
+    except (ProtocolError, SignerAway, SignerRefused) as fault:
         print(f"error: {fault}\nhint: python3 -m node_image.signer status", file=sys.stderr)  # noqa: T201
         return 5
     return 0

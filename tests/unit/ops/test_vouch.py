@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,14 +15,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from infra import keys, stacks
+from infra import epochs, keys, stacks
+from infra.epochs import Recorded
 from infra.home import ROOT
 from infra.ops.__main__ import main
 from infra.ops.drops import plan_of
+from infra.plan.model import Lease
 from infra.stacks import Stack
 from node_image.protocol import journal
 from node_image.protocol.journal import Kind
-from node_image.signer.client import SignerClient
+from node_image.signer.client import SignerClient, socket_of
 from tests.drop_on_disk import Drop, make_drop, softhsm_missing
 
 pytestmark = pytest.mark.skipif(bool(softhsm_missing()), reason=softhsm_missing())
@@ -30,7 +33,7 @@ SHIMS = {"ssh": 'for last; do :; done; exec sh -c "$last"', "docker": 'shift 3; 
 
 
 @pytest.fixture
-def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Drop]:
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Drop, subprocess.Popen[bytes]]]:
     """A drop that is up as this machine knows it, and the signer of one of its nodes."""
     monkeypatch.setenv("EDGEDROP_HOME", str(tmp_path / "home"))
     stack = Stack("harbour-lights", "drop", 17, "lab", "harbour-lights", "", "harbour-lights")
@@ -52,10 +55,15 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Drop]:
     try:
         key = str(drop.ask("address")["key"])
         asyncio.run(SignerClient(drop.socket).ask("lease", envelope=drop.lease(key)))
-        yield drop
+        yield drop, process
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture
+def node(served: tuple[Drop, subprocess.Popen[bytes]]) -> Drop:
+    return served[0]
 
 
 @pytest.fixture
@@ -91,5 +99,42 @@ def test_a_node_without_a_hub_sells_by_the_owners_word(node: Drop, typed: Callab
     vouched = [frame for frame in frames if frame.kind is Kind.VOUCH]
     assert [frame.payload["frames"] for frame in vouched] == [vouched[0].seq]
     code, said = typed(*typed_on_the_page(), "--json")
-    assert (code, json.loads(said)["ready"]) == (0, True), "said again it is no news, and asks nothing"
-    assert typed("quay-nobody", "--yes")[0] == 2
+    (told,) = json.loads(said)["epochs"]
+    assert (code, told["epoch"], told["ready"]) == (0, 1, True), "said again it is no news, and asks nothing"
+    for words, says in (
+        (("quay-nobody",), "has no node quay-nobody"),
+        ((NODE, "--epoch", "2"), "has no epoch 2"),
+        ((NODE, "--drop", "elsewhere"), "knows no drop elsewhere"),
+    ):
+        code, said = typed(*words, "--yes")
+        assert (code, says in said) == (2, True), said
+
+
+def test_each_epoch_that_waits_is_vouched_for_or_the_one_that_is_named(
+    served: tuple[Drop, subprocess.Popen[bytes]], typed: Callable[..., tuple[object, str]]
+) -> None:
+    drop, process = served
+    epochs.put("harbour-lights", NODE, Recorded(2, leases=(Lease(0, 5, 7, 0, 2**40 - 1),), done=True))
+    code, said = typed(NODE, "--epoch", "2", "--yes")
+    assert (code, "was told of no grant" in said) == (5, True), said
+    process.kill()
+    process.wait()
+    rotated = drop.rotated(2)
+    again = rotated.signer()
+    try:
+        rotated.ask("address", rotated.facts.later[0].grant_id)
+        code, said = typed(NODE, "--epoch", "2", "--yes")
+        assert (code, "epoch 2: " in said, "epoch 1" in said) == (0, True, False), said
+        assert [fresh(rotated, epoch) for epoch in (1, 2)] == [False, True]
+        code, said = typed(NODE, "--yes")
+        assert (code, "epoch 1: 2 frames" in said, "epoch 2: 2 frames" in said) == (0, True, False), said
+        assert [fresh(rotated, epoch) for epoch in (1, 2)] == [True, True]
+    finally:
+        again.kill()
+        again.wait()
+
+
+def fresh(drop: Drop, epoch: int) -> bool:
+    """By the word of the epoch's signer."""
+    client = SignerClient(socket_of(drop.socket, epoch))
+    return bool(asyncio.run(client.ask("status"))["fresh"])
