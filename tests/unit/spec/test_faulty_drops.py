@@ -60,7 +60,7 @@ FAULTS = {
         "tiers[2].price_gwei (line 37)",
         "greater than or equal",
     ),
-    "price-missing": (f"    {PRICE}\n", "", "tiers[2].price_gwei (line 33)", "is missing"),
+    "price-missing": (PRICE, "# none", "tiers[2].price_gwei (line 33)", "is missing"),
     "price-in-units-of-nothing": (PRICE, "price_units: 5", "tiers[2].price_units (line 37)", "goes with a currency"),
     "price-of-a-currency-missing": (PRICE, coin("# none"), "tiers[2].price_units (line 33)", "in its smallest unit"),
     "price-of-the-coin-with-a-currency": (PRICE, coin(PRICE), "tiers[2].price_gwei (line 37)", "is price_units"),
