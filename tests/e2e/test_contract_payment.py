@@ -15,7 +15,7 @@ from coincurve import PrivateKey
 from eth_account import Account
 
 from infra import keys
-from infra.errors import NotVerified
+from infra.errors import FaultyFile
 from infra.ops.drops import open_drop, plan_of_file
 from infra.plan import facts, plan_lab
 from infra.plan.contract import deployment_of
@@ -189,7 +189,7 @@ def test_nothing_is_deployed_for_a_drop_that_is_paid_in_what_is_no_erc20_there(
 ) -> None:
     monkeypatch.setenv("EDGEDROP_HOME", str(tmp_path / "home"))
     plan = planned(tmp_path, account(OTHER.to_hex()))
-    with pytest.raises(NotVerified, match=r"tiers\[0\]\.currency: .* is no contract"):
+    with pytest.raises(FaultyFile, match=r"tiers\[0\]\.currency: .* is no contract"):
         ContractProvider().create(deploying(drop.chain._rpc.url, plan))
     assert not drop.chain.has_code(plan.contract.address)
     assert drop.chain.balance(keys.operator_address()) == 0

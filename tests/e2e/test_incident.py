@@ -13,9 +13,10 @@ from infra.ops import status
 from infra.ops.claimant import Buyer, send
 from node_image.hub.chain import Chain
 from tests.e2e.small_drop import write_small_drop
-from tests.e2e.standing import Standing, changes, sweep
+from tests.e2e.standing import Standing, changes, labelled, sweep
 
 pytestmark = pytest.mark.e2e
+NOBODY = "0x90F79bf6EB2c4f870365E785982E1f101E93b906"
 
 
 def test_the_page_for_a_suspected_key_freezes_revokes_and_goes_on_from_the_reserve(
@@ -66,3 +67,16 @@ def _bought(stack: str) -> str:
     buyer.check(wish, got.voucher)
     assert got.voucher["voucher"]["grantId"] == spare.each()[1].grant_id
     return str(got.voucher["token_id"])
+
+
+def test_a_drop_that_is_paid_in_what_is_no_erc20_is_not_brought_up(shared: Standing, tmp_path: Path) -> None:
+    stack, file = f"coins-{shared.run}", write_small_drop(tmp_path, "coins", 2)
+    priced = f'price_units: 5\n    currency: {{address: "{NOBODY}", symbol: USDX, decimals: 6}}'
+    file.write_text(file.read_text().replace("price_gwei: 0", priced))
+    try:
+        refused = shared.edgedrop("up", stack, "--lab", shared.lab, "--file", str(file), "--yes", check=False)
+        assert refused.returncode == 2
+        assert "is no contract\nhint: mend the drop file" in refused.stderr
+        assert labelled(stack) == []
+    finally:
+        shared.edgedrop("down", stack, "--yes", check=False)

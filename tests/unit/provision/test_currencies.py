@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.errors import NotVerified
+from infra.errors import FaultyFile
 from infra.provision.currencies import check_currencies
 from node_image.protocol.facts import CurrencyFacts, TierFacts
 from tests.unit.provision.test_onchain import Node, node
@@ -20,7 +20,7 @@ def says(monkeypatch: pytest.MonkeyPatch, result: str) -> None:
 
 def test_what_is_no_contract_is_told_with_its_place(node: str, monkeypatch: pytest.MonkeyPatch) -> None:
     says(monkeypatch, "0x")
-    with pytest.raises(NotVerified, match=r"tiers\[1\]\.currency: 0x1111.* is no contract") as refused:
+    with pytest.raises(FaultyFile, match=r"tiers\[1\]\.currency: 0x1111.* is no contract") as refused:
         check_currencies(node, TIERS)
     assert "nothing was deployed" in refused.value.hint
     check_currencies(node, TIERS[:1])
@@ -28,7 +28,7 @@ def test_what_is_no_contract_is_told_with_its_place(node: str, monkeypatch: pyte
 
 def test_other_decimals_than_the_token_has_are_another_price(node: str, monkeypatch: pytest.MonkeyPatch) -> None:
     says(monkeypatch, f"0x{18:064x}")
-    with pytest.raises(NotVerified, match="has 18 decimals, not 6"):
+    with pytest.raises(FaultyFile, match="has 18 decimals, not 6"):
         check_currencies(node, TIERS)
     says(monkeypatch, f"0x{6:064x}")
     check_currencies(node, TIERS)
