@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from node_image.mint.asking import Asking
-from node_image.mint.claims import BadClaim, Problem, problem, read_claim
+from node_image.mint.claims import BadClaim, Problem, problem, read_claim, read_receiver
 from node_image.mint.metrics import ClaimMetrics
 from node_image.mint.receipts import Ledger, Receipts
 from node_image.mint.reserves import with_picture
@@ -45,6 +45,12 @@ ASSET_HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 NOT_FOUND = Problem(HTTPStatus.NOT_FOUND, "not_found", "there is no such thing here", "see GET /v1/drop")
+CLOSED_JOURNAL = Problem(
+    HTTPStatus.GONE,
+    "closed",
+    "this node's journal is closed",
+    "send voucher and signature to the contract: anybody may",
+)
 RETRY_RESERVED = {"Retry-After": "10"}
 AWAY = problem("not_ready", "the signer does not answer")
 
@@ -91,6 +97,19 @@ class Mint:
         except SignerAway:
             return _problem(AWAY)
         return _reserved(told) if "reserve" in told else _json(told)
+
+    async def receive(self, request: Request) -> Response:
+        """PUT /v1/claims/{claim_id}/receiver: whom the claim's key names."""
+        try:
+            named = read_receiver(await request.body())
+            await self.signer.ask("receive", claim_id=request.path_params["claim_id"], **named)
+        except BadClaim as fault:
+            return _problem(problem("bad_claim", str(fault)))
+        except SignerRefused as refusal:
+            return _problem(CLOSED_JOURNAL if refusal.code == "closed" else problem(refusal.code, str(refusal)))
+        except SignerAway:
+            return _problem(AWAY)
+        return _json({"receiver": "0x" + named["receiver"].hex()})
 
     async def receipt(self, request: Request) -> Response:
         """GET /v1/receipts/{claim_id}: JSON, or with `Accept: application/cbor` the compact form."""
@@ -210,6 +229,7 @@ def make_app(mint: Mint) -> Starlette:
         Route("/", mint.page),
         Route("/v1/claims", mint.claim, methods=["POST"]),
         Route("/v1/claims/{claim_id}", mint.find),
+        Route("/v1/claims/{claim_id}/receiver", mint.receive, methods=["PUT"]),
         Route("/v1/receipts/{claim_id}", mint.receipt),
         Route("/v1/drop", mint.drop),
         Route("/v1/status", mint.status),

@@ -1,7 +1,7 @@
 """Whom the mint asks: the node's own signer, and where its HSM is out the hub's.
 
-The hub answers from another lease. Should both have answered one claim, their vouchers carry the same nullifier (tier,
-wallet, slot), so one of them redeems.
+The hub answers from another lease. Should both have answered one claim, their vouchers carry the same nullifier ((tier,
+wallet, slot), or the claim key), so one of them redeems.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from node_image.mint.cloud import CloudSigner
-from node_image.mint.epochs import Asks, of_grant
+from node_image.mint.epochs import OF_THE_HOLDER, Asks, of_grant
 from node_image.signer.client import SignerAway, SignerRefused
 
 HSM_IS_OUT = frozenset({"stopped", "quota"})
@@ -79,5 +79,5 @@ class Asking:
 
 
 def _asks_on(op: str, code: str) -> bool:
-    """A claim where the HSM is out; a voucher that the hub may have given while it was."""
-    return (op == "claim" and code in HSM_IS_OUT) or (op == "find" and code in HSM_IS_OUT | {"not_found"})
+    """A claim where the HSM is out; what is asked of a voucher that the hub may have given while it was."""
+    return (op == "claim" and code in HSM_IS_OUT) or (op in OF_THE_HOLDER and code in HSM_IS_OUT | {"not_found"})

@@ -8,16 +8,25 @@ from http import HTTPStatus
 
 import msgspec
 
+from node_image.protocol.eip712 import ZERO_ADDRESS
 from node_image.protocol.facts import DropFacts
 
 
 class ClaimBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a buyer posts; hex with 0x."""
+    """What a buyer posts: for a wallet (`to`) or for a claim key; hex with 0x."""
 
     claim_id: str
     tier: str
-    to: str
     slot: int
+    signature: str
+    to: str | None = None
+    claim_key: str | None = None
+
+
+class ReceiverBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom a claim key names, with its signature; hex with 0x."""
+
+    receiver: str
     signature: str
 
 
@@ -43,7 +52,11 @@ class BadClaim(Exception):
 # The signer's codes -> what a client is told (docs/architecture.md).
 _ANSWERS: dict[str, tuple[HTTPStatus, str, int | None]] = {
     "bad_claim": (HTTPStatus.BAD_REQUEST, "see POST /v1/claims in docs/architecture.md", None),
-    "wallet_cap": (HTTPStatus.FORBIDDEN, "take another slot below the tier's wallet cap, or another wallet", None),
+    "wallet_cap": (
+        HTTPStatus.FORBIDDEN,
+        "take another slot below the tier's wallet cap, another wallet or another key",
+        None,
+    ),
     "not_found": (HTTPStatus.NOT_FOUND, "post the claim again: the same claim_id gives the same voucher", None),
     "conflict": (HTTPStatus.CONFLICT, "use a new claim_id for another claim", None),
     "sold_out": (HTTPStatus.GONE, "another geography may have some left", None),
@@ -76,9 +89,29 @@ def read_claim(body: bytes, facts: DropFacts) -> dict[str, object]:
     return {
         "claim_id": claim.claim_id,
         "tier": tiers[claim.tier],
-        "to": _bytes("to", claim.to, 20),
+        **_who(claim),
         "slot": claim.slot,
         "signature": _bytes("signature", claim.signature, 65),
+    }
+
+
+def _who(claim: ClaimBody) -> dict[str, bytes]:
+    if claim.to is not None and claim.claim_key is None:
+        return {"to": _bytes("to", claim.to, 20)}
+    if claim.claim_key is not None and claim.to is None:
+        return {"to": ZERO_ADDRESS, "claim_key": _bytes("claim_key", claim.claim_key, 20)}
+    raise BadClaim("who gains: give `to`, a wallet, or `claim_key`, and not both")
+
+
+def read_receiver(body: bytes) -> dict[str, bytes]:
+    """The signer's `receive` fields but for the claim's id; BadClaim names what cannot be read."""
+    try:
+        told = msgspec.json.decode(body, type=ReceiverBody)
+    except msgspec.DecodeError as fault:
+        raise BadClaim(str(fault)) from fault
+    return {
+        "receiver": _bytes("receiver", told.receiver, 20),
+        "signature": _bytes("signature", told.signature, 65),
     }
 
 

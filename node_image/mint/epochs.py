@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from node_image.signer.client import SignerAway, SignerRefused
 
 SPENT = frozenset({"sold_out", "closed"})
+OF_THE_HOLDER = frozenset({"find", "receive"})  # what the epoch that gave the voucher alone can answer
 
 
 class Asks(Protocol):
@@ -41,8 +42,8 @@ class Epochs:
         """As one signer would answer."""
         if op == "status":
             return merged([await self._status(epoch, signer) for epoch, signer in self._signers.items()])
-        if op == "find":
-            return await self._find(fields)
+        if op in OF_THE_HOLDER:
+            return await self._holder(op, fields)
         return await self._oldest(op, fields)
 
     async def _oldest(self, op: str, fields: Mapping[str, object]) -> dict[str, Any]:
@@ -56,13 +57,13 @@ class Epochs:
                     raise
         return await newest.ask(op, **fields)
 
-    async def _find(self, fields: Mapping[str, object]) -> dict[str, Any]:
+    async def _holder(self, op: str, fields: Mapping[str, object]) -> dict[str, Any]:
         """From whoever holds its voucher, else its reserve voucher; "not found" is said only where all say so."""
         fault: SignerRefused | SignerAway | None = None
         reserved: dict[str, Any] = {}
         for signer in self._signers.values():
             try:
-                told = await signer.ask("find", **fields)
+                told = await signer.ask(op, **fields)
             except (SignerRefused, SignerAway) as no:
                 if fault is None or getattr(no, "code", "") != "not_found":
                     fault = no

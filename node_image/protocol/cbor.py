@@ -2,12 +2,15 @@
 
 Flat structs of integers, bytes and text are written here, with the keys' order and heads made once a type; any other
 value goes to cbor2. tests/property/test_cbor.py holds the two against each other.
+
+A struct that omits defaults is written without its last field where that has its default: so a kind of frame can be
+given a field, and frames that have no use for it stay as they were.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from operator import attrgetter
 from typing import Any
@@ -28,7 +31,8 @@ _SHORT = [
 
 def dumps(told: msgspec.Struct) -> bytes:
     """The struct as a canonical map."""
-    begin, keys, values = _plan(type(told))
+    whole, short, spared = _plans(type(told))
+    begin, keys, values = short if spared is not None and spared(told) else whole
     parts = [begin]
     for key, value in zip(keys, values(told), strict=True):
         kind = type(value)
@@ -57,9 +61,19 @@ type Plan = tuple[bytes, list[bytes], Callable[[msgspec.Struct], tuple[Any, ...]
 
 
 @cache
-def _plan(told: type[msgspec.Struct]) -> Plan:
+def _plans(kind: type[msgspec.Struct]) -> tuple[Plan, Plan, Callable[[msgspec.Struct], bool] | None]:
+    """How it is written whole, without its last field, and what says that this one is spared."""
+    names = kind.__struct_encode_fields__
+    whole = _plan(names)
+    if not kind.__struct_config__.omit_defaults:
+        return whole, whole, None
+    last, default = attrgetter(names[-1]), kind.__struct_defaults__[-1]
+    return whole, _plan(names[:-1]), lambda told: bool(last(told) == default)
+
+
+def _plan(fields: Sequence[str]) -> Plan:
     """The map's head, the encoded keys in bytewise order, and what takes the values out in that order."""
-    encoded = sorted((cbor2.dumps(name), name) for name in told.__struct_encode_fields__)
+    encoded = sorted((cbor2.dumps(name), name) for name in fields)
     names = [name for _, name in encoded]
     take = attrgetter(*names)
     keys = [key for key, _ in encoded]

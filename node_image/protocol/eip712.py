@@ -28,6 +28,7 @@ VOUCHER_TYPE = keccak(
 )
 BATCH_TYPE = keccak(b"Batch(bytes32 grantId,uint64 batchSeq,bytes32 root,uint32 count,uint64 issuedAt)")
 CLAIM_TYPE = keccak(b"Claim(string drop,uint8 tier,uint8 slot,bytes32 claimHash)")
+KEY_CLAIM_TYPE = keccak(b"KeyClaim(string drop,uint8 tier,bytes32 claimHash)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,11 @@ class Batch:
 def claim_struct_hash(drop: str, tier: int, slot: int, claim_hash: bytes) -> bytes:
     """hashStruct(Claim): what the buyer's wallet signs."""
     return keccak(CLAIM_TYPE + _name_hash(drop) + _word(tier) + _word(slot) + claim_hash)
+
+
+def key_claim_struct_hash(drop: str, tier: int, claim_hash: bytes) -> bytes:
+    """hashStruct(KeyClaim): what a claim key signs. A type of its own: no wallet's claim passes for a key's."""
+    return keccak(KEY_CLAIM_TYPE + _name_hash(drop) + _word(tier) + claim_hash)
 
 
 @cache

@@ -35,6 +35,7 @@ class Kind(IntEnum):
     VOUCH = 7
     RESERVE = 8
     CLOSE = 9
+    RECEIVE = 10
 
 
 class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,8 +58,8 @@ class Leases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     envelope: bytes
 
 
-class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A claim that has its seq for ever; `signature` is the wallet's."""
+class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A claim that has its seq for ever; `signature` is that of `to`, a wallet, or of `claim_key`."""
 
     claim_id: str
     tier: Uint
@@ -66,6 +67,7 @@ class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     to: Address
     slot: Uint
     signature: Signature
+    claim_key: Address = NO_ADDRESS
 
 
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -134,7 +136,15 @@ class Close(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at: Uint
 
 
-type Told = Grant | Leases | Claim | Header | Signed | Time | Vouch | Reserve | Close
+class Receive(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom the claim key of a signed claim names; `signature` is that key's, as the contract takes it."""
+
+    claim_id: str
+    receiver: Address
+    signature: Signature
+
+
+type Told = Grant | Leases | Claim | Header | Signed | Time | Vouch | Reserve | Close | Receive
 
 _TYPES: dict[Kind, type[Told]] = {
     Kind.GRANT: Grant,
@@ -146,6 +156,7 @@ _TYPES: dict[Kind, type[Told]] = {
     Kind.VOUCH: Vouch,
     Kind.RESERVE: Reserve,
     Kind.CLOSE: Close,
+    Kind.RECEIVE: Receive,
 }
 
 

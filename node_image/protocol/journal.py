@@ -24,7 +24,9 @@ from node_image.protocol.state import (
     JournalState,
     Nullifier,
     batch_root,
+    nullifier,
     replay,
+    who,
 )
 
 __all__ = [
@@ -40,9 +42,11 @@ __all__ = [
     "decode",
     "encode",
     "follow",
+    "nullifier",
     "replay",
     "scan",
     "seq_of",
+    "who",
 ]
 
 MAX_FRAME = 1 << 20

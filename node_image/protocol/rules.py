@@ -13,7 +13,7 @@ from node_image.protocol.claim import Claim, not_the_wallets
 from node_image.protocol.eip712 import ZERO_ADDRESS
 from node_image.protocol.facts import DropFacts
 from node_image.protocol.freshness import Freshness, Verdict
-from node_image.protocol.journal import ClaimRecord, JournalState
+from node_image.protocol.journal import ClaimRecord, JournalState, nullifier, who
 from node_image.protocol.reserve import MAX_UNSEQUENCED
 from node_image.protocol.timing import Interval
 
@@ -127,13 +127,9 @@ def may_finish(state: JournalState, tiers: Iterable[int], standing: Standing) ->
 
 
 def _again(earlier: ClaimRecord, claim: Claim) -> Decision:
-    if _who(earlier) == _who(claim):
+    if who(earlier) == who(claim):
         return Decision(Result.KNOWN, known=earlier)
     return Decision(Result.CONFLICT, "this claim_id was used for another claim")
-
-
-def _who(told: ClaimRecord | frames.Reserve | Claim) -> tuple[int, bytes, int]:
-    return told.tier, told.to, told.slot
 
 
 def _closed(state: JournalState, facts: DropFacts, claim: Claim) -> Decision:
@@ -141,7 +137,7 @@ def _closed(state: JournalState, facts: DropFacts, claim: Claim) -> Decision:
 
     A reserve voucher of it is free to be exchanged from there.
     """
-    if _once(claim) in state.nullifiers:
+    if nullifier(claim) in state.nullifiers:
         return _capped(facts, claim)
     return Decision(Result.CLOSED, "this node's grant is closed out")
 
@@ -160,10 +156,21 @@ def _standing(state: JournalState, standing: Standing) -> Decision | None:
 def _malformed(facts: DropFacts, claim: Claim) -> str:
     if not 0 < len(claim.claim_id) <= MAX_CLAIM_ID:
         return f"claim_id has 1 to {MAX_CLAIM_ID} characters"
-    if len(claim.to) != len(ZERO_ADDRESS) or claim.to == ZERO_ADDRESS:
-        return "to is a wallet's address"
+    if wrong := _nobody(claim):
+        return wrong
     if not 0 <= claim.tier < len(facts.tiers):
         return f"there is no tier {claim.tier}"
+    return ""
+
+
+def _nobody(claim: Claim) -> str:
+    """Exactly one of wallet and claim key gains; a key has one token, in the slot that every tier has."""
+    if len(claim.to) != len(ZERO_ADDRESS) or len(claim.claim_key) != len(ZERO_ADDRESS):
+        return "to and claim_key are addresses"
+    if (claim.to == ZERO_ADDRESS) is (claim.claim_key == ZERO_ADDRESS):
+        return "a claim is for a wallet (to) or for a claim key (claim_key), for exactly one of both"
+    if claim.claim_key != ZERO_ADDRESS and claim.slot != 0:
+        return "a claim key has slot 0"
     return ""
 
 
@@ -171,7 +178,7 @@ def _exchange(
     state: JournalState, facts: DropFacts, held: frames.Reserve, claim: Claim, standing: Standing
 ) -> Decision:
     """A reserve voucher for its voucher, with its seq; the same reserve voucher while that can't be signed."""
-    if _who(held) != _who(claim):
+    if who(held) != who(claim):
         return Decision(Result.CONFLICT, "this claim_id was used for another claim")
     if standing.unable:
         return Decision(Result.RESERVED, standing.unable, reserve=held)
@@ -196,7 +203,7 @@ def _time(facts: DropFacts, standing: Standing) -> Decision | None:
 
 def _supply(state: JournalState, facts: DropFacts, claim: Claim, standing: Standing) -> Decision:
     """The lease's range and time, the wallet's cap, and each nullifier once."""
-    lease, once = state.leases.get(claim.tier), _once(claim)
+    lease, once = state.leases.get(claim.tier), nullifier(claim)
     if not 0 <= claim.slot < facts.tiers[claim.tier].wallet_cap or once in state.nullifiers or once in state.held:
         return _capped(facts, claim)
     if lease is None or state.next_seq[claim.tier] >= lease.quota:
@@ -208,12 +215,9 @@ def _supply(state: JournalState, facts: DropFacts, claim: Claim, standing: Stand
     return Decision(Result.SIGN, seq=state.next_seq[claim.tier])
 
 
-def _once(claim: Claim) -> tuple[int, bytes, int]:
-    """The claim's nullifier."""
-    return claim.tier, claim.to, claim.slot
-
-
 def _capped(facts: DropFacts, claim: Claim) -> Decision:
+    if claim.claim_key != ZERO_ADDRESS:
+        return Decision(Result.WALLET_CAP, "this claim key has its token already; a key is good for one")
     cap = facts.tiers[claim.tier].wallet_cap
     return Decision(Result.WALLET_CAP, f"a wallet has {cap} of this tier; slot {claim.slot} is not free")
 

@@ -13,15 +13,28 @@ from typing import Protocol
 import msgspec
 
 from node_image.protocol import frames, merkle
+from node_image.protocol.claim import Claim
 from node_image.protocol.eip712 import Batch, Voucher, claim_hash
 from node_image.protocol.errors import ProtocolError
-from node_image.protocol.frames import Frame, Kind
+from node_image.protocol.frames import NO_ADDRESS, Frame, Kind
 from node_image.protocol.lease import Lease
 from node_image.protocol.timing import Boot, Clock, Reading
 
 NO_HEAD = bytes(32)
 
-type Nullifier = tuple[int, bytes, int]
+type Nullifier = tuple[int, bytes, int] | bytes
+# A claim still to be decided, in a frame, or as it was given.
+type Asked = Claim | frames.Claim | frames.Reserve | ClaimRecord
+
+
+def nullifier(asked: Asked) -> Nullifier:
+    """What redeems once: (tier, wallet, slot), or the claim key itself, whatever its tier."""
+    return (asked.tier, asked.to, asked.slot) if asked.claim_key == NO_ADDRESS else asked.claim_key
+
+
+def who(asked: Asked) -> tuple[int, bytes, int, bytes]:
+    """What two claims of one claim_id must agree in to be one claim."""
+    return asked.tier, asked.to, asked.slot, asked.claim_key
 
 
 class ClaimRecord(msgspec.Struct, frozen=True, gc=False):
@@ -36,15 +49,11 @@ class ClaimRecord(msgspec.Struct, frozen=True, gc=False):
     batch_seq: int
     index: int
     at: int = 0
-
-    @property
-    def nullifier(self) -> Nullifier:
-        """What redeems once."""
-        return self.tier, self.to, self.slot
+    claim_key: bytes = NO_ADDRESS
 
     def leaf(self, grant_id: bytes) -> Voucher:
         """The voucher's struct, the leaf of its batch."""
-        return Voucher(grant_id, self.tier, self.seq, self.to, bytes(20), self.slot, claim_hash(self.claim_id))
+        return Voucher(grant_id, self.tier, self.seq, self.to, self.claim_key, self.slot, claim_hash(self.claim_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +137,7 @@ class JournalState:
     unsequenced: int = 0  # reserve vouchers ever given without a seq
     issued_at: int = 0  # the last batch's
     closed: frames.Close | None = None
+    receivers: dict[str, bytes] = field(default_factory=dict)  # by claim id, whom its claim key named
 
     @property
     def next_batch(self) -> int:
@@ -161,7 +171,7 @@ class JournalState:
                 self._take_rare(rare)
         self.head, self.journal_seq, self.length = frame.head, frame.seq + 1, self.length + len(frame.raw)
 
-    def _take_rare(self, told: frames.Time | frames.Vouch | frames.Reserve | frames.Close) -> None:
+    def _take_rare(self, told: frames.Time | frames.Vouch | frames.Reserve | frames.Close | frames.Receive) -> None:
         match told:
             case frames.Time():
                 self._take_time(told)
@@ -169,6 +179,8 @@ class JournalState:
                 self._take_reserve(told)
             case frames.Close():
                 self._take_close(told)
+            case frames.Receive():
+                self._take_receive(told)
             case frames.Vouch():
                 pass  # evidence: whether it holds was decided at the start that it vouched for
 
@@ -180,26 +192,25 @@ class JournalState:
 
     def _take_claim(self, told: frames.Claim) -> None:
         """I1 and I2, whatever wrote the frame: a seq is given once, in order, within its lease."""
-        lease, nullifier = self.leases.get(told.tier), (told.tier, told.to, told.slot)
+        lease, once = self.leases.get(told.tier), nullifier(told)
         due = self._released(told) if told.claim_id in self.reserved else self.next_seq.get(told.tier)
         if lease is None or told.seq != due or told.seq >= lease.quota:
             raise ProtocolError(f"claim {told.claim_id}: seq {told.seq} of tier {told.tier} was not to be given")
-        if told.claim_id in self.claims or nullifier in self.nullifiers or nullifier in self.held:
+        if told.claim_id in self.claims or once in self.nullifiers or once in self.held:
             raise ProtocolError(f"claim {told.claim_id}: given a second time")
-        place = (self.next_batch, len(self.waiting), self.length)
+        place = (self.next_batch, len(self.waiting), self.length, told.claim_key)
         record = ClaimRecord(told.claim_id, told.tier, told.seq, told.to, told.slot, told.signature, *place)
         self.waiting.append(record)
         self.claims[record.claim_id] = record
-        self.nullifiers[nullifier] = record
+        self.nullifiers[once] = record
         self.next_seq[record.tier] = max(record.seq + 1, self.next_seq[record.tier])
 
     def _released(self, told: frames.Claim) -> int | None:
         """The seq that a reserve voucher held for this very claim, which is now exchanged; else the tier's next."""
         held = self.reserved.pop(told.claim_id)
-        nullifier = (held.tier, held.to, held.slot)
-        if nullifier != (told.tier, told.to, told.slot):
+        if who(held) != who(told):
             raise ProtocolError(f"claim {told.claim_id}: not the one that was reserved")
-        self.held.discard(nullifier)
+        self.held.discard(nullifier(held))
         return self.next_seq.get(told.tier) if held.seq is None else held.seq
 
     def _take_reserve(self, told: frames.Reserve) -> None:
@@ -209,12 +220,12 @@ class JournalState:
         if told.seq is None:
             self.unsequenced += 1
             return
-        lease, nullifier = self.leases.get(told.tier), (told.tier, told.to, told.slot)
+        lease, once = self.leases.get(told.tier), nullifier(told)
         if lease is None or told.seq != self.next_seq[told.tier] or told.seq >= lease.quota:
             raise ProtocolError(f"claim {told.claim_id}: seq {told.seq} of tier {told.tier} was not to be reserved")
-        if nullifier in self.nullifiers or nullifier in self.held:
+        if once in self.nullifiers or once in self.held:
             raise ProtocolError(f"claim {told.claim_id}: given a second time")
-        self.held.add(nullifier)
+        self.held.add(once)
         self.next_seq[told.tier] = told.seq + 1
 
     def _take_time(self, told: frames.Time) -> None:
@@ -232,6 +243,13 @@ class JournalState:
         if told.high_seqs != self.high_seqs(len(told.high_seqs)) or len(told.high_seqs) <= max(self.leases, default=-1):
             raise ProtocolError("a close-out that does not count what was given")
         self.closed = told
+
+    def _take_receive(self, told: frames.Receive) -> None:
+        """Once a claim: of two receivers nobody could say which one the relayer takes to the chain."""
+        claim = self.claims.get(told.claim_id)
+        if claim is None or claim.claim_key == NO_ADDRESS or told.claim_id in self.receivers:
+            raise ProtocolError(f"claim {told.claim_id}: a receiver that no claim key was to name")
+        self.receivers[told.claim_id] = told.receiver
 
     def high_seqs(self, tiers: int) -> tuple[int, ...]:
         """Each tier's next seq: every seq below it may be somebody's, signed, reserved or never answered."""

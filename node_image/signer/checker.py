@@ -1,4 +1,4 @@
-"""Wallets' signatures checked in a process of its own, beside the signer's: `python -m node_image.signer.checker`.
+"""Claims' signatures checked in a process of its own, beside the signer's: `python -m node_image.signer.checker`.
 
 A check is 50 us of arithmetic and some Python; threads, under one interpreter lock, made the whole slower. It knows no
 key and no journal, and imports as little as it can: its memory is the node's.
@@ -23,7 +23,7 @@ class Work(msgspec.Struct, array_like=True, gc=False):
     number: int
     drop: str
     separator: bytes
-    claims: list[tuple[str, int, bytes, int, bytes]]
+    claims: list[tuple[str, int, bytes, int, bytes, bytes]]
 
 
 class Done(msgspec.Struct, array_like=True, gc=False):

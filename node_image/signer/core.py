@@ -20,7 +20,9 @@ from node_image.protocol.errors import JournalDamaged, NotVerified, ProtocolErro
 from node_image.protocol.facts import DropFacts
 from node_image.protocol.frames import Kind
 from node_image.protocol.hexes import unhex
+from node_image.protocol.journal import ClaimRecord
 from node_image.protocol.lease import LeaseDocument
+from node_image.protocol.receiver import wrong_with
 from node_image.protocol.reserve import ReserveVoucher
 from node_image.protocol.rules import Claim, Decision, Result, Standing
 from node_image.protocol.signature import address_of
@@ -211,10 +213,35 @@ class Signer:
 
     def find(self, claim_id: str) -> Voucher:
         """The voucher of a claim answered before."""
+        return self._recent.voucher(self._answered(claim_id))
+
+    def _answered(self, claim_id: str) -> ClaimRecord:
         record = self.state.claims.get(claim_id)
         if record is None or record.batch_seq >= self._signed:
             raise Refused("not_found", "this node has no such claim")
-        return self._recent.voucher(record)
+        return record
+
+    async def receive(self, claim_id: str, receiver: bytes, signature: bytes) -> None:
+        """Journal whom the claim key of a signed claim names: once, since the chain takes the first that it is told."""
+        async with self._changing:
+            self._refuse_unless_sound()
+            record, named = self._answered(claim_id), self.state.receivers.get(claim_id)
+            if wrong := wrong_with(self.state, self._separator, record, receiver, signature):
+                raise Refused("bad_claim", wrong)
+            if named is not None:
+                if named != receiver:
+                    raise Refused("conflict", f"its claim key named 0x{named.hex()} before")
+                return
+            if self.state.closed:
+                raise Refused("closed", "this node's journal is closed; the contract takes the signature itself")
+            if not (standing := self.standing()).fresh:
+                raise Refused("not_ready", standing.verdict.reason)
+            try:
+                self._append(Kind.RECEIVE, frames.Receive(claim_id, receiver, signature))
+                await self._sync()
+            except DiskFault as fault:
+                self.stopped = str(fault)
+                raise Refused("stopped", self.stopped) from fault
 
     async def find_reserved(self, claim_id: str) -> ReserveVoucher | None:
         """The reserve voucher of a claim that has no voucher yet, again; None where there is none."""
@@ -395,11 +422,11 @@ class Signer:
             waiting.answer(Refused(Result.QUOTA.value, str(spent), spent.retry_after_s))
             return Decision(Result.QUOTA)
         if decision.result is Result.SIGN and decision.seq is not None:
-            told = frames.Claim(claim.claim_id, claim.tier, decision.seq, claim.to, claim.slot, claim.signature)
-            self._append(Kind.CLAIM, told)
+            told = (claim.claim_id, claim.tier, decision.seq, claim.to, claim.slot, claim.signature, claim.claim_key)
+            self._append(Kind.CLAIM, frames.Claim(*told))
         elif decision.result is Result.RESERVE:
             held = (claim.claim_id, claim.tier, decision.seq, claim.to, claim.slot, claim.signature)
-            self._append(Kind.RESERVE, frames.Reserve(*held, at=standing.time.lo, sure=decision.sure))
+            self._append(Kind.RESERVE, frames.Reserve(*held, standing.time.lo, decision.sure, claim.claim_key))
         elif decision.result not in (Result.KNOWN, Result.RESERVED):
             waiting.answer(Refused(decision.result.value, decision.reason))
         return decision

@@ -15,7 +15,7 @@ from typing import Protocol
 from node_image.protocol import frames
 from node_image.protocol.eip712 import Batch
 from node_image.protocol.frames import Frame
-from node_image.protocol.journal import BatchRecord, ClaimRecord, JournalState, Nullifier
+from node_image.protocol.journal import BatchRecord, ClaimRecord, JournalState, Nullifier, nullifier
 
 PART_BITS = 8
 PARTS = 1 << PART_BITS  # grown one by one: no claim waits for a million to move
@@ -191,7 +191,7 @@ class NullifierPlaces:
 
     def _taken(self, place: int) -> Nullifier | None:
         told = next(self._journal.frames(place_of(place)[0])).told
-        return (told.tier, told.to, told.slot) if isinstance(told, frames.Claim) else None
+        return nullifier(told) if isinstance(told, frames.Claim) else None
 
 
 def place(record: ClaimRecord) -> int:
@@ -209,7 +209,8 @@ def record_of(frame: Frame, number: int, index: int, at: int) -> ClaimRecord:
     told = frame.told
     if not isinstance(told, frames.Claim):
         raise TypeError(f"frame {frame.seq} is no claim")
-    return ClaimRecord(told.claim_id, told.tier, told.seq, told.to, told.slot, told.signature, number, index, at)
+    fields = (told.claim_id, told.tier, told.seq, told.to, told.slot, told.signature)
+    return ClaimRecord(*fields, number, index, at, told.claim_key)
 
 
 def compact_state(journal: Journal, hashed: Hash = hash) -> JournalState:

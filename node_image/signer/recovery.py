@@ -41,7 +41,7 @@ class Helper:
         self._number += 1
         told: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
         self._open[self._number] = told
-        fields = [(one.claim_id, one.tier, one.to, one.slot, one.signature) for one in claims]
+        fields = [(one.claim_id, one.tier, one.to, one.slot, one.signature, one.claim_key) for one in claims]
         work = Work(self._number, self._drop, self._separator, fields)
         self._process.stdin.write(framed(msgspec.msgpack.encode(work)))
         with contextlib.suppress(asyncio.CancelledError):

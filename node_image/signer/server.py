@@ -15,6 +15,7 @@ from typing import Any, cast
 import msgspec
 
 from node_image.protocol import closeout, lease
+from node_image.protocol.eip712 import ZERO_ADDRESS
 from node_image.protocol.errors import ProtocolError
 from node_image.protocol.reserve import ReserveVoucher
 from node_image.protocol.rules import Claim
@@ -38,6 +39,8 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     to: bytes | None = None
     slot: int | None = None
     signature: bytes | None = None
+    claim_key: bytes = ZERO_ADDRESS
+    receiver: bytes | None = None
     envelope: bytes | None = None
     after: int | None = None
 
@@ -90,6 +93,7 @@ class SocketServer:
             "status": self._status,
             "lease": self._lease,
             "find": self._find,
+            "receive": self._receive,
             "close": self._close,
             "question": self._question,
             "witness": self._witness,
@@ -135,6 +139,11 @@ class SocketServer:
             async with asyncio.timeout(NEWS_S), signer.grew:
                 await signer.grew.wait_for(lambda: signer.shippable > after)
         return signer.newest
+
+    async def _receive(self, ask: Ask) -> object:
+        receiver = given(ask.receiver, "receiver")
+        await self.signer.receive(given(ask.claim_id, "claim_id"), receiver, given(ask.signature, "signature"))
+        return {"receiver": receiver}
 
 
 class Line(asyncio.Protocol):
@@ -201,6 +210,7 @@ class Line(asyncio.Protocol):
                 given(ask.to, "to"),
                 given(ask.slot, "slot"),
                 given(ask.signature, "signature"),
+                ask.claim_key,
             )
         except ValueError as fault:
             self._say(bad(ask.id, "bad_claim", f"not understood: {fault}"))

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from node_image.protocol import frames, journal
 from node_image.protocol.frames import Kind, Told
-from node_image.protocol.journal import JournalState
+from node_image.protocol.journal import JournalState, Nullifier
+from node_image.protocol.journal import nullifier as once
 from node_image.protocol.lease import Lease
 from node_image.signer.index import PART_BITS, PRINT, Table, compact_state
 from node_image.signer.journal_file import JournalFile
@@ -50,8 +51,15 @@ class Both:
         assert (compact.next_seq, compact.head, compact.length) == (plain.next_seq, plain.head, plain.length)
 
 
-def nullifier(number: int) -> tuple[int, bytes, int]:
-    return 0, number.to_bytes(20), 0
+def claim(number: int, seq: int) -> frames.Claim:
+    """Every third is a claim key's."""
+    who = number.to_bytes(20)
+    to, key = (frames.NO_ADDRESS, who) if number % 3 == 2 else (who, frames.NO_ADDRESS)
+    return frames.Claim(f"c{number}", 0, seq, to, 0, bytes(65), key)
+
+
+def nullifier(number: int) -> Nullifier:
+    return once(claim(number, 0))
 
 
 @pytest.mark.parametrize("hashed", HASHES)
@@ -68,7 +76,7 @@ def test_the_index_answers_as_a_dict_would(
             for wallet in wallets:
                 if f"c{wallet}" not in both.plain.claims:
                     seq = both.plain.next_seq[0]
-                    both.append(Kind.CLAIM, frames.Claim(f"c{wallet}", 0, seq, wallet.to_bytes(20), 0, bytes(65)))
+                    both.append(Kind.CLAIM, claim(wallet, seq))
             if not both.plain.waiting:
                 return
             both.same(range(0, WALLETS, 5))  # before its header: read from what waits to be written

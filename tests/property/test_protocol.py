@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -26,13 +27,17 @@ SEPARATOR = FACTS.domain().separator
 
 
 @cache
-def claim(wallet: int, tier: int, slot: int, number: int) -> Claim:
-    """A claim that its wallet signed."""
+def claim(wallet: int, tier: int, slot: int, number: int, by_key: bool = False) -> Claim:
+    """A claim that its wallet, or its claim key, signed."""
     claim_id = f"{number}"
-    struct = eip712.claim_struct_hash("d", tier, slot, eip712.claim_hash(claim_id))
+    hashed = eip712.claim_hash(claim_id)
+    struct = eip712.claim_struct_hash("d", tier, slot, hashed)
+    if by_key:
+        struct = eip712.key_claim_struct_hash("d", tier, hashed)
     raw = WALLETS[wallet].sign_recoverable(eip712.digest(SEPARATOR, struct), hasher=None)
     to = address_of(WALLETS[wallet].public_key.format(compressed=False))
-    return Claim(claim_id, tier, to, slot, raw[:64] + bytes([27 + raw[64]]))
+    made = Claim(claim_id, tier, to, slot, raw[:64] + bytes([27 + raw[64]]))
+    return replace(made, to=bytes(20), claim_key=to) if by_key else made
 
 
 def fresh() -> JournalState:
@@ -50,33 +55,35 @@ def fresh() -> JournalState:
 def take(state: JournalState, asked: Claim, decision: Decision) -> None:
     """Persist as the signer does."""
     told = {"claim_id": asked.claim_id, "tier": asked.tier, "seq": decision.seq, "to": asked.to, "slot": asked.slot}
-    frame = journal.encode(Kind.CLAIM, state.journal_seq, told | {"signature": asked.signature}, state.head)
+    told |= {"signature": asked.signature, "claim_key": asked.claim_key}
+    frame = journal.encode(Kind.CLAIM, state.journal_seq, told, state.head)
     state.apply(frame)
 
 
-CLAIMS = st.tuples(st.integers(0, 3), st.integers(0, 1), st.integers(0, 3), st.integers(0, 30))
+CLAIMS = st.tuples(st.integers(0, 3), st.integers(0, 1), st.integers(0, 3), st.integers(0, 30), st.booleans())
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(CLAIMS, max_size=40), st.integers(90, 310))
 def test_whatever_is_asked_no_token_twice_and_never_over_quota_cap_or_time(
-    asked: list[tuple[int, int, int, int]], now: int
+    asked: list[tuple[int, int, int, int, bool]], now: int
 ) -> None:
     state = fresh()
     tokens: set[tuple[int, int]] = set()
-    bits: set[tuple[int, bytes, int]] = set()
-    for wallet, tier, slot, number in asked:
-        one = claim(wallet, tier, slot, number)
+    spent: set[object] = set()
+    for wallet, tier, slot, number, by_key in asked:
+        one = claim(wallet, tier, slot, number, by_key)
+        once = one.claim_key if by_key else (tier, one.to, slot)
         decision = rules.decide(state, FACTS, SEPARATOR, one, at(now))
         if decision.result is Result.SIGN:
             assert 100 <= now < 200
             assert decision.seq is not None
             assert 0 <= decision.seq < QUOTA
-            assert slot < CAP
+            assert slot < (1 if by_key else CAP)
             assert (tier, decision.seq) not in tokens
-            assert (tier, one.to, slot) not in bits
+            assert once not in spent
             tokens.add((tier, decision.seq))
-            bits.add((tier, one.to, slot))
+            spent.add(once)
             take(state, one, decision)
         elif decision.result is Result.KNOWN:
             assert decision.known == state.claims[one.claim_id]

@@ -12,6 +12,7 @@ const TYPES = {
   Voucher: "bytes32 grantId,uint8 tier,uint32 seq,address to,address claimKey,uint8 slot,bytes32 claimHash",
   Batch: "bytes32 grantId,uint64 batchSeq,bytes32 root,uint32 count,uint64 issuedAt",
   Claim: "string drop,uint8 tier,uint8 slot,bytes32 claimHash",
+  KeyClaim: "string drop,uint8 tier,bytes32 claimHash",
   Receive: "bytes32 leafHash,address receiver",
 };
 const LEASE = "uint8 tier,uint40 start,uint32 quota,uint40 notBefore,uint40 redeemBy";
@@ -45,9 +46,14 @@ for (const { voucher, leaf, digest, key } of read("voucher").vouchers) {
 for (const claim of read("voucher").claims) {
   same(typed("Claim", claim, { drop: claim.drop, tier: claim.tier, slot: claim.slot, claimHash: e.id(claim.claim_id) }), claim.digest);
 }
-for (const { leaf_hash, receiver, digest, struct_hash, ...told } of read("receive")) {
+for (const claim of read("voucher").key_claims) {
+  same(typed("KeyClaim", claim, { drop: claim.drop, tier: claim.tier, claimHash: e.id(claim.claim_id) }), claim.digest);
+  same(e.recoverAddress(claim.digest, claim.signature), claim.key);
+}
+for (const { leaf_hash, receiver, digest, struct_hash, key, signature, ...told } of read("receive")) {
   same(struct("Receive", { leafHash: leaf_hash, receiver }), struct_hash);
   same(typed("Receive", told, { leafHash: leaf_hash, receiver }), digest);
+  same(e.recoverAddress(digest, signature), key);
 }
 for (const { type, message, digest, key, signature, ...told } of read("act")) {
   const types = { [type]: fields(ACTS[type]), ...(message.leases ? { Lease: fields(LEASE) } : {}) };

@@ -11,6 +11,9 @@ from eth_account.messages import encode_typed_data
 from eth_utils.crypto import keccak
 
 KEY = Account.from_key("0x" + "a1" * 32)
+CLAIM_KEY = Account.from_key("0x" + "c1" * 32)
+ZERO = "0x" + "00" * 20
+KEYED = 6  # the seq of a voucher for the claim key
 WORD = 66  # 32 bytes as 0x hex
 CONTRACT, CHAIN = "0x" + "c0" * 20, 31337
 GRANT = "0x" + keccak(text="harbour-lights/quay-appliance1/1").hex()
@@ -18,6 +21,7 @@ TYPES = {
     "Voucher": "bytes32 grantId,uint8 tier,uint32 seq,address to,address claimKey,uint8 slot,bytes32 claimHash",
     "Batch": "bytes32 grantId,uint64 batchSeq,bytes32 root,uint32 count,uint64 issuedAt",
     "Claim": "string drop,uint8 tier,uint8 slot,bytes32 claimHash",
+    "KeyClaim": "string drop,uint8 tier,bytes32 claimHash",
     "Receive": "bytes32 leafHash,address receiver",
     "CloseOut": "bytes32 grantId,uint32[] highSeqs",
     "Freeze": "bytes32 grantId,uint256 nonce,uint256 deadline",
@@ -75,8 +79,8 @@ def leaf(seq: int) -> tuple[dict[str, Any], bytes, str]:
         "grantId": GRANT,
         "tier": seq % 3,
         "seq": seq,
-        "to": "0x" + f"{seq + 1:040x}",
-        "claimKey": "0x" + "00" * 20,
+        "to": ZERO if seq == KEYED else "0x" + f"{seq + 1:040x}",
+        "claimKey": CLAIM_KEY.address.lower() if seq == KEYED else ZERO,
     }
     message |= {"slot": seq % 2, "claimHash": "0x" + keccak(text=claim_id).hex()}
     return message, bytes(typed("Voucher", message).body), claim_id
@@ -111,12 +115,18 @@ def merkle(size: int) -> dict[str, Any]:
     return {"size": size, "root": "0x" + levels[-1][0].hex(), "proofs": proofs}
 
 
+def by_claim_key(signable: Any) -> dict[str, str]:
+    """The claim key's signature, and whose it is."""
+    return {"key": CLAIM_KEY.address, "signature": "0x" + bytes(CLAIM_KEY.sign_message(signable).signature).hex()}
+
+
 def receive(leaf_hash: str, receiver: str) -> dict[str, Any]:
     """What a claim key signs."""
     signable = typed("Receive", {"leafHash": leaf_hash, "receiver": receiver})
     digest = "0x" + keccak(b"\x19\x01" + signable.header + signable.body).hex()
     told = {"leaf_hash": leaf_hash, "receiver": receiver, "chain_id": CHAIN, "contract": CONTRACT}
-    return told | {"digest": digest, "struct_hash": "0x" + bytes(signable.body).hex()}
+    told |= {"digest": digest, "struct_hash": "0x" + bytes(signable.body).hex()}
+    return told | by_claim_key(signable)
 
 
 def vouchers(name: str, seqs: list[int]) -> list[dict[str, Any]]:
@@ -164,6 +174,15 @@ def claim(drop: str, tier: int, slot: int) -> dict[str, Any]:
     }
 
 
+def key_claim(drop: str, tier: int) -> dict[str, Any]:
+    """What a claim key signs; it has slot 0."""
+    claim_id = f"{drop}-{tier}"
+    signable = typed("KeyClaim", {"drop": drop, "tier": tier, "claimHash": "0x" + keccak(text=claim_id).hex()})
+    digest = "0x" + keccak(b"\x19\x01" + signable.header + signable.body).hex()
+    told = {"drop": drop, "tier": tier, "claim_id": claim_id, "chain_id": CHAIN, "contract": CONTRACT, "digest": digest}
+    return told | by_claim_key(signable)
+
+
 def act(name: str, message: dict[str, Any]) -> dict[str, Any]:
     """What holders sign, and one signature of theirs; numbers beyond 2**53 are text, for every language to read."""
     whole = {"grantId": GRANT} | message
@@ -180,8 +199,9 @@ def write(name: str, made: object) -> None:
 
 if __name__ == "__main__":
     made = {
-        "vouchers": vouchers("lone", [0]) + vouchers("five", [1, 2, 3, 4, 5]),
+        "vouchers": vouchers("lone", [0]) + vouchers("five", [1, 2, 3, 4, 5]) + vouchers("keyed", [KEYED, 7]),
         "claims": [claim("harbour-lights", 0, 0), claim("größe", 2, 7)],
+        "key_claims": [key_claim("harbour-lights", 0), key_claim("größe", 255)],
     }
     write("voucher", made)
     write("merkle", [merkle(size) for size in (1, 2, 3, 64, 512)])

@@ -10,7 +10,7 @@ import cbor2
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from tests.vectors.make import CHAIN, CONTRACT, KEY, siblings, tree, vouchers, write
+from tests.vectors.make import CHAIN, CONTRACT, KEY, KEYED, ZERO, siblings, tree, vouchers, write
 
 START, QUOTA, TIMES = 100, 50, (1_789_000_000, 1_791_000_000)
 DROP, NODE, EPOCH = "harbour-lights", "quay-appliance1", 1
@@ -42,9 +42,11 @@ def canonical(told: dict[str, Any]) -> bytes:
     return json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def made(index: int, *, full: bool, seen: bool = True, paid: bool = False) -> dict[str, Any]:
-    """A receipt of a batch of five with its compact form, and what a chain says of it."""
-    told = vouchers("five", [1, 2, 3, 4, 5])[index]
+def made(
+    index: int, *, full: bool, seen: bool = True, paid: bool = False, of: tuple[int, ...] = (1, 2, 3, 4, 5)
+) -> dict[str, Any]:
+    """A receipt of a batch, of five by itself, with its compact form, and what a chain says of it."""
+    told = vouchers("", list(of))[index]
     voucher, leaf, digest = told["voucher"] | {"contract": to_checksum_address(CONTRACT)}, told["leaf"], told["digest"]
     entries, levels, manifest_digest = manifest()
     place = voucher["voucher"]["seq"]
@@ -80,7 +82,8 @@ def core(voucher: dict[str, Any]) -> dict[int, Any]:
     """What is in every compact receipt."""
     body, batch = voucher["voucher"], voucher["batch"]
     parts: list[Any] = [1, voucher["claim_id"], DROP, NODE, EPOCH, CHAIN, unhex(CONTRACT)]
-    parts += [[body["tier"], body["seq"], body["slot"], unhex(body["to"]), False]]
+    by_key = body["to"] == ZERO
+    parts += [[body["tier"], body["seq"], body["slot"], unhex(body["claimKey" if by_key else "to"]), by_key]]
     parts += [[batch["batchSeq"], batch["count"], batch["issuedAt"]], b"".join(map(unhex, voucher["proof"]))]
     parts += [unhex(voucher["signature"]), [START, QUOTA, *TIMES], int(voucher["price_wei"])]
     return dict(enumerate(parts))
@@ -134,6 +137,7 @@ if __name__ == "__main__":
         "full": made(2, full=True, paid=True),
         "anchored unseen": made(4, full=True, seen=False),
         "just claimed": made(0, full=False),
+        "by claim key": made(0, full=True, of=(KEYED, 7)),
     }
     told = [{"name": name} | one for name, one in good.items()]
     write("receipt", {"receipts": told, "broken": broken(), "asset": "0x" + ASSET.hex()})

@@ -14,6 +14,7 @@ from node_image.signer.client import SignerAway, SignerRefused
 from node_image.signer.keystores.quota import SECOND, Quota
 
 CLAIM = ("claim_id", "tier", "to", "slot", "signature")
+RECEIVE = ("claim_id", "receiver", "signature")
 
 
 class RateLimit:
@@ -40,6 +41,7 @@ class CloudServer:
         self._operations: dict[str, Callable[[Peer, Answer], Awaitable[Answer]]] = {
             "claim": self._claim,
             "find": self._find,
+            "receive": self._receive,
             "status": self._status,
             "grant": self._grant,
             "close": self._close,
@@ -66,10 +68,14 @@ class CloudServer:
             return error("bad_claim", f"not understood: {fault}")
 
     async def _claim(self, peer: Peer, request: Answer) -> Answer:
-        return await self._ask(peer, "claim", **{name: request[name] for name in CLAIM})
+        by_key = {"claim_key": request["claim_key"]} if "claim_key" in request else {}
+        return await self._ask(peer, "claim", **{name: request[name] for name in CLAIM}, **by_key)
 
     async def _find(self, peer: Peer, request: Answer) -> Answer:
         return await self._ask(peer, "find", claim_id=request["claim_id"])
+
+    async def _receive(self, peer: Peer, request: Answer) -> Answer:
+        return await self._ask(peer, "receive", **{name: request[name] for name in RECEIVE})
 
     async def _ask(self, peer: Peer, op: str, **fields: object) -> Answer:
         if wait := self._limit.take(peer):

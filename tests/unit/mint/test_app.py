@@ -90,6 +90,9 @@ def test_a_claim_is_created_once_and_known_after(drop: Drop, http: TestClient) -
         ({"extra": 1}, 400, "bad_claim"),
         ({"slot": 7}, 403, "wallet_cap"),
         ({"claim_id": ""}, 400, "bad_claim"),
+        ({"to": None}, 400, "bad_claim"),
+        ({"claim_key": "0x" + "12" * 20}, 400, "bad_claim"),
+        ({"to": None, "claim_key": "0x" + "12" * 20}, 400, "bad_claim"),
     ],
 )
 def test_a_bad_claim_is_told_what_is_wrong(
@@ -100,6 +103,12 @@ def test_a_bad_claim_is_told_what_is_wrong(
     assert (answer.status_code, told["code"]) == (status, code)
     assert told["message"]
     assert told["hint"]
+
+
+def test_a_claim_is_for_a_wallet_or_a_claim_key_and_a_no_says_so(drop: Drop, http: TestClient) -> None:
+    for changes in ({"to": None}, {"claim_key": "0x" + "12" * 20}):
+        told = http.post("/v1/claims", json=body(drop.claim("whose"), **changes)).json()["error"]
+        assert "`to`, a wallet, or `claim_key`" in told["message"]
 
 
 def test_sold_out_after_the_quota_and_never_a_token_more(drop: Drop, http: TestClient) -> None:

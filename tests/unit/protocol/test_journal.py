@@ -6,7 +6,7 @@ from node_image.protocol import journal
 from node_image.protocol.errors import JournalDamaged, ProtocolError
 from node_image.protocol.journal import Kind
 from node_image.protocol.rules import Claim
-from tests.unit.protocol.world import Grown, claim, grown
+from tests.unit.protocol.world import Grown, address, claim, grown, key_claim, receive, wallet
 
 
 def test_what_was_written_is_read() -> None:
@@ -76,15 +76,46 @@ def test_the_fold_refuses_what_no_signer_writes(kind: Kind, payload: dict[str, o
     ("asked", "seq"),
     [
         (claim("d", 3), 0),  # given before
-        (claim("d", 3), 3),  # a gap
+        (claim("d", 3), 4),  # a gap
         (claim("d", 3, tier=5), 0),  # no lease
-        (claim("a", 3), 2),  # the claim id again
-        (claim("d", 0), 2),  # the nullifier again
+        (claim("a", 3), 3),  # the claim id again
+        (claim("d", 0), 3),  # the nullifier again
+        (key_claim("d", 4, tier=1), 1),  # the claim key again
     ],
 )
 def test_the_fold_gives_no_seq_and_no_claim_twice(asked: Claim, seq: int) -> None:
+    made = grown()
+    made.claimed(key_claim("key", 4), 2)
+    made.batch()
     with pytest.raises(ProtocolError):
-        grown().claimed(asked, seq)
+        made.claimed(asked, seq)
+
+
+def test_a_wallets_claim_is_written_as_before_there_were_claim_keys_and_such_a_frame_is_read() -> None:
+    made = grown()
+    told = [frame.payload for frame in made.frames if frame.kind is Kind.CLAIM]
+    assert all(set(one) == {"claim_id", "tier", "seq", "to", "slot", "signature"} for one in told)
+    assert made.state.claims["a"].claim_key == bytes(20)
+    made.claimed(key_claim("key", 4), 2)
+    assert made.frames[-1].payload["claim_key"] == address(wallet(4))
+    made.batch()
+    assert journal.replay(journal.scan(made.data).frames) == made.state
+
+
+def test_a_receiver_is_named_once_and_for_a_claim_key_that_was_given_a_token() -> None:
+    made = grown()
+    made.claimed(key_claim("key", 4), 2)
+    made.batch()
+    receiver = b"\x0b" * 20
+    leaf = made.state.claims["key"].leaf(made.state.grant_id).struct_hash()
+    told = {"receiver": receiver, "signature": receive(leaf, receiver, 4)}
+    for name in ("a", "nobody"):
+        with pytest.raises(ProtocolError, match="no claim key"):
+            made.append(Kind.RECEIVE, {"claim_id": name, **told})
+    made.append(Kind.RECEIVE, {"claim_id": "key", **told})
+    assert made.state.receivers == {"key": receiver}
+    with pytest.raises(ProtocolError, match="no claim key"):
+        made.append(Kind.RECEIVE, {"claim_id": "key", **told})
 
 
 def test_a_payload_of_another_kind_is_never_written() -> None:

@@ -18,6 +18,7 @@ from tests.unit.protocol.world import (
     at,
     claim,
     grown,
+    key_claim,
     no_clock,
     wallet,
 )
@@ -42,12 +43,53 @@ from tests.unit.protocol.world import (
         (replace(claim("d", 3), to=bytes(20)), NOW, Result.BAD_CLAIM),
         (replace(claim("d", 3), signature=b""), NOW, Result.BAD_CLAIM),
         (replace(claim("d", 3), slot=1), NOW, Result.BAD_CLAIM),
+        (key_claim("d", 3), NOW, Result.SIGN),
+        (key_claim("d", 0), NOW, Result.SIGN),
+        (key_claim("a", 0), NOW, Result.CONFLICT),
+        (replace(key_claim("d", 3), slot=1), NOW, Result.BAD_CLAIM),
+        (replace(key_claim("d", 3), to=address(wallet(3))), NOW, Result.BAD_CLAIM),
+        (replace(key_claim("d", 3), claim_key=address(wallet(4))), NOW, Result.BAD_CLAIM),
+        (replace(key_claim("d", 3), claim_key=b"short"), NOW, Result.BAD_CLAIM),
     ],
 )
 def test_each_claim_has_its_answer(asked: Claim, now: int, result: Result) -> None:
     decision = decide(grown().state, FACTS, SEPARATOR, asked, at(now))
     assert decision.result is result
     assert decision.reason or result in {Result.SIGN, Result.KNOWN}
+
+
+def test_a_wallets_signature_is_no_claim_keys_nor_the_other_way_round() -> None:
+    """Else who sees a claim pass could have it answered a second time, under another nullifier."""
+    seen, keyed = claim("d", 3), key_claim("d", 3)
+    turned = replace(seen, to=bytes(20), claim_key=seen.to)
+    back = replace(keyed, to=keyed.claim_key, claim_key=bytes(20))
+    for asked in (turned, back):
+        decision = decide(grown().state, FACTS, SEPARATOR, asked, at(NOW))
+        assert (decision.result, "not signed by" in decision.reason) == (Result.BAD_CLAIM, True)
+
+
+def test_a_claim_key_has_one_token_whatever_the_tier() -> None:
+    made = grown()
+    made.claimed(key_claim("d", 3), 2)
+    made.batch()
+    standing = at(NOW)
+    assert decide(made.state, FACTS, SEPARATOR, key_claim("d", 3), standing).result is Result.KNOWN
+    assert decide(made.state, FACTS, SEPARATOR, key_claim("d", 3, tier=1), standing).result is Result.CONFLICT
+    for tier in (0, 1):
+        decision = decide(made.state, FACTS, SEPARATOR, key_claim("e", 3, tier=tier), standing)
+        assert (decision.result, "one" in decision.reason) == (Result.WALLET_CAP, True)
+    assert decide(made.state, FACTS, SEPARATOR, claim("e", 3), standing).result is Result.SIGN, "as a wallet"
+
+
+def test_a_reserve_voucher_for_a_claim_key_is_exchanged_for_that_key_alone() -> None:
+    made = grown()
+    assert decided(made, key_claim("d", 3), no_clock(NOW)).result is Result.RESERVE
+    made.reserved(key_claim("d", 3), 2)
+    assert decided(made, key_claim("e", 3, tier=1), no_clock(NOW)).result is Result.WALLET_CAP
+    assert decided(made, claim("d", 3), at(NOW)).result is Result.CONFLICT
+    assert decided(made, key_claim("d", 4), at(NOW)).result is Result.CONFLICT
+    exchanged = decided(made, key_claim("d", 3), at(NOW))
+    assert (exchanged.result, exchanged.seq) == (Result.SIGN, 2)
 
 
 def test_the_next_seq_is_the_lease_s_next() -> None:

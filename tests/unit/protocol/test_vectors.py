@@ -11,11 +11,13 @@ import msgspec
 import pytest
 
 from node_image.protocol import acts, eip712, merkle, voucher
+from node_image.protocol.claim import Claim, not_the_wallets
 from node_image.protocol.errors import NotVerified
 from node_image.protocol.signature import recover
 
 FOLDER = Path(__file__).parents[2] / "vectors"
 VECTORS = json.loads((FOLDER / "voucher.json").read_text())
+RECEIVES = json.loads((FOLDER / "receive.json").read_text())
 
 
 def b(text: str) -> bytes:
@@ -39,6 +41,24 @@ def test_claim_digest(vector: dict[str, Any]) -> None:
     hashed = eip712.claim_hash(vector["claim_id"])
     struct = eip712.claim_struct_hash(vector["drop"], vector["tier"], vector["slot"], hashed)
     assert eip712.digest(domain.separator, struct) == b(vector["digest"])
+
+
+@pytest.mark.parametrize("vector", VECTORS["key_claims"], ids=lambda vector: str(vector["drop"]))
+def test_a_claim_keys_claim(vector: dict[str, Any]) -> None:
+    separator, key = eip712.Domain(vector["chain_id"], b(vector["contract"])).separator, b(vector["key"])
+    struct = eip712.key_claim_struct_hash(vector["drop"], vector["tier"], eip712.claim_hash(vector["claim_id"]))
+    assert eip712.digest(separator, struct) == b(vector["digest"])
+    asked = Claim(vector["claim_id"], vector["tier"], bytes(20), 0, b(vector["signature"]), key)
+    assert not_the_wallets(vector["drop"], separator, asked) == ""
+
+
+@pytest.mark.parametrize("vector", RECEIVES, ids=lambda vector: str(vector["receiver"]))
+def test_whom_a_claim_key_names(vector: dict[str, Any]) -> None:
+    domain = eip712.Domain(vector["chain_id"], b(vector["contract"]))
+    struct = acts.receive_hash(b(vector["leaf_hash"]), b(vector["receiver"]))
+    assert struct == b(vector["struct_hash"])
+    hashed = eip712.digest(domain.separator, struct)
+    assert (hashed, recover(hashed, b(vector["signature"]))) == (b(vector["digest"]), b(vector["key"]))
 
 
 @pytest.mark.parametrize("field", ["signature", "root", "proof", "to", "seq"])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from coincurve import PrivateKey
 
 from node_image.protocol import journal, merkle
-from node_image.protocol.eip712 import claim_hash, claim_struct_hash, digest, grant_id
+from node_image.protocol.acts import receive_hash
+from node_image.protocol.eip712 import claim_hash, claim_struct_hash, digest, grant_id, key_claim_struct_hash
 from node_image.protocol.facts import DropFacts, TierFacts
 from node_image.protocol.freshness import Freshness, Verdict
 from node_image.protocol.journal import Frame, JournalState, Kind
@@ -74,6 +75,17 @@ def claim(claim_id: str, buyer: int = 0, tier: int = 0, slot: int = 0) -> Claim:
     return Claim(claim_id, tier, address(wallet(buyer)), slot, sign(wallet(buyer), hashed))
 
 
+def key_claim(claim_id: str, key: int = 0, tier: int = 0) -> Claim:
+    """A claim as a claim key signs it."""
+    hashed = digest(SEPARATOR, key_claim_struct_hash(FACTS.drop, tier, claim_hash(claim_id)))
+    return Claim(claim_id, tier, bytes(20), 0, sign(wallet(key), hashed), address(wallet(key)))
+
+
+def receive(leaf: bytes, receiver: bytes, key: int = 0) -> bytes:
+    """The claim key's word on who gains by the leaf."""
+    return sign(wallet(key), digest(SEPARATOR, receive_hash(leaf, receiver)))
+
+
 class Grown:
     """A journal that grows as the signer's does."""
 
@@ -100,12 +112,13 @@ class Grown:
     def claimed(self, asked: Claim, seq: int) -> None:
         """A CLAIM frame, whatever the rules say."""
         told = {"claim_id": asked.claim_id, "tier": asked.tier, "seq": seq, "to": asked.to}
-        self.append(Kind.CLAIM, {**told, "slot": asked.slot, "signature": asked.signature})
+        by_key = {"claim_key": asked.claim_key}
+        self.append(Kind.CLAIM, {**told, "slot": asked.slot, "signature": asked.signature} | by_key)
 
     def reserved(self, asked: Claim, seq: int | None, *, sure: bool = True) -> None:
         """A RESERVE frame, whatever the rules say."""
         told = {"claim_id": asked.claim_id, "tier": asked.tier, "seq": seq, "to": asked.to, "slot": asked.slot}
-        rest = {"signature": asked.signature, "at": NOW, "sure": sure}
+        rest = {"signature": asked.signature, "at": NOW, "sure": sure, "claim_key": asked.claim_key}
         self.append(Kind.RESERVE, told | rest)
 
     def closed(self) -> None:

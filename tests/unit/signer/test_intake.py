@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 
 from node_image.protocol.rules import Claim
 from node_image.signer import intake
 from node_image.signer.intake import Intake, Refused, Waiting
-from tests.unit.protocol.world import FACTS, SEPARATOR, claim
+from tests.unit.protocol.world import FACTS, SEPARATOR, address, claim, key_claim, wallet
 
 CROWD = 150
-GOOD = [claim(f"c{number}", number % 5) for number in range(CROWD)]
-# Every third is signed by another wallet than it is for.
+GOOD = [(key_claim if number % 2 else claim)(f"c{number}", number % 5) for number in range(CROWD)]
+# Every third is signed by another wallet or key than it is for.
+OTHER = address(wallet(6))
 CLAIMS = [
-    Claim(one.claim_id, one.tier, claim("x", 6).to, one.slot, one.signature) if number % 3 == 0 else one
+    one if number % 3 else replace(one, claim_key=OTHER) if number % 2 else replace(one, to=OTHER)
     for number, one in enumerate(GOOD)
 ]
 
