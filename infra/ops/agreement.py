@@ -2,7 +2,7 @@
 
 Per grant (a node's, or the cloud signer's for a node): the ledger stands at the head of its journal and holds as many
 claims. Over the drop: what the ledger calls redeemed is what the chain minted, and every voucher is redeemed,
-superseded or waits to be paid.
+superseded, waits to be paid, or waits for its claim key to name a receiver.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class GrantSaid(msgspec.Struct, frozen=True):
     superseded: int
     unpaid: int
     pending: int = 0  # frozen or revoked, and not proven
+    unreceived: int = 0  # for a claim key that named no receiver yet
 
 
 class LedgerSaid(msgspec.Struct, frozen=True):
@@ -220,7 +221,7 @@ def _redemptions(ledger: LedgerSaid, minted: frozenset[int]) -> Iterator[str]:
         yield f"the ledger calls redeemed what the chain did not mint: {_some(missing)}"
     if pending := sum(grant.pending for grant in ledger.grants):
         yield f"{pending} vouchers of frozen or revoked grants wait for a supplement"
-    done = len(minted) + sum(grant.superseded + grant.unpaid + grant.pending for grant in ledger.grants)
+    done = len(minted) + sum(one.superseded + one.unpaid + one.pending + one.unreceived for one in ledger.grants)
     if (waiting := len(ledger.token_ids) - done) > 0:
         yield f"{waiting} vouchers are not redeemed yet"
 

@@ -97,7 +97,8 @@ frontend claims
     http-request return {large} if {{ req.body_size gt {options.max_body} }}
     # POST /v1/claims is idempotent by claim_id, so it may be sent twice; no other POST may.
     http-request disable-l7-retry if METH_POST !{{ path /v1/claims }}
-    use_backend lookup if METH_GET {{ path_beg /v1/claims/ /v1/receipts/ }}
+    # Of a voucher only the node that gave it can speak: each is asked in turn.
+    use_backend lookup if METH_GET {{ path_beg /v1/claims/ /v1/receipts/ }} or METH_PUT {{ path_beg /v1/claims/ }}
     default_backend nodes
 """
 

@@ -8,6 +8,7 @@ from node_image.protocol import frames
 from node_image.protocol.eip712 import digest
 from node_image.protocol.errors import ProtocolError
 from node_image.protocol.journal import BatchRecord, Frame, JournalState, batch_root, decode
+from node_image.protocol.receiver import wrong_with
 from node_image.protocol.signature import recover
 
 
@@ -61,6 +62,8 @@ class Follower:
                 self._same_root(self.state.batches[number])
             case frames.Signed() as told:
                 self._same_key(told)
+            case frames.Receive() as told:
+                self._same_claim_key(told)
 
     def _same_grant(self, told: frames.Grant) -> None:
         if (told.grant_id, told.key) != (self.grant.grant_id, self.grant.key):
@@ -74,6 +77,11 @@ class Follower:
     def _same_root(self, batch: BatchRecord) -> None:
         if batch_root(batch) != batch.header.root:
             raise ProtocolError(f"batch {batch.header.batch_seq}: its root is not that of its claims")
+
+    def _same_claim_key(self, told: frames.Receive) -> None:
+        claim = self.state.claims[told.claim_id]
+        if wrong := wrong_with(self.state, self.grant.separator, claim, told.receiver, told.signature):
+            raise ProtocolError(f"claim {told.claim_id}: {wrong}")
 
     def _same_key(self, told: frames.Signed) -> None:
         batch = self.state.batches[told.batch_seq]

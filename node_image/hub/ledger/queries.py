@@ -11,7 +11,8 @@ from node_image.protocol.frames import Kind
 from node_image.protocol.journal import kind_of
 
 # `pending`: its grant is frozen or revoked, and no anchored root proves its batch yet.
-STATES = ("issued", "pending", "redeemed", "superseded", "unpaid", "failed")
+# `unreceived`: its claim key has named no receiver yet.
+STATES = ("issued", "pending", "redeemed", "superseded", "unpaid", "unreceived", "failed")
 
 
 def all_drops(connection: Connection) -> list[dict[str, Any]]:

@@ -84,7 +84,9 @@ vouchers = Table(
     Column("tier", Integer, nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("to", LargeBinary, nullable=False),
-    Column("claim_key", LargeBinary, nullable=False),
+    Column("claim_key", LargeBinary, nullable=False),  # zero where it is for a wallet
+    Column("receiver", LargeBinary),  # whom the claim key named, with its signature
+    Column("receive_signature", LargeBinary),
     Column("slot", Integer, nullable=False),
     Column("claim_hash", LargeBinary, nullable=False),
     Column("claim_id", Text, nullable=False),

@@ -13,8 +13,9 @@ from node_image.hub.ledger.tables import batches, drops, faults, frames, grants,
 from node_image.protocol import frames as told_in
 from node_image.protocol.announcement import DropAnnouncement, GrantAnnouncement
 from node_image.protocol.eip712 import Domain
+from node_image.protocol.frames import NO_ADDRESS
 from node_image.protocol.hexes import unhex
-from node_image.protocol.journal import BatchRecord, ClaimRecord, Frame
+from node_image.protocol.journal import BatchRecord, ClaimRecord, Frame, nullifier
 
 
 def write_drop(connection: Connection, told: DropAnnouncement) -> None:
@@ -79,6 +80,8 @@ def write_frames(connection: Connection, follower: Follower, new: tuple[Frame, .
                 mine = (batches.c.grant_id == grant.grant_id) & (batches.c.batch_seq == number)
                 unsigned = mine & batches.c.signature.is_(None)
                 connection.execute(update(batches).where(unsigned).values(signature=signature))
+            case told_in.Receive() as told:
+                _write_receiver(connection, grant, follower.state.claims[told.claim_id], told)
     head = {"journal_seq": new[-1].seq + 1, "head": new[-1].head}
     row = insert(heads).values(grant_id=grant.grant_id, **head)
     connection.execute(row.on_conflict_do_update(index_elements=["grant_id"], set_=head))
@@ -121,8 +124,23 @@ def _write_batch(connection: Connection, grant: Grant, batch: BatchRecord, frame
     connection.execute(insert(vouchers), [_voucher(grant, claim) for claim in batch.claims])
 
 
+def _write_receiver(connection: Connection, grant: Grant, claim: ClaimRecord, told: told_in.Receive) -> None:
+    """With a receiver the voucher of a claim key goes the way of any other."""
+    mine = (vouchers.c.drop == grant.drop) & (vouchers.c.token_id == grant.starts[claim.tier] + claim.seq)
+    named = {"receiver": told.receiver, "receive_signature": told.signature}
+    connection.execute(update(vouchers).where(mine).values(**named))
+    connection.execute(update(vouchers).where(mine & (vouchers.c.status == "unreceived")).values(status="issued"))
+
+
+def _status(grant: Grant, claim: ClaimRecord) -> str:
+    if grant.prices[claim.tier]:
+        return "unpaid"
+    return "issued" if claim.claim_key == NO_ADDRESS else "unreceived"
+
+
 def _voucher(grant: Grant, claim: ClaimRecord) -> dict[str, object]:
-    """A row; its nullifier is what the chain takes once: (tier, to, slot)."""
+    """A row; its nullifier is what the chain takes once: tier, wallet and slot, or the claim key."""
+    once = nullifier(claim)
     leaf = claim.leaf(grant.grant_id)
     return {
         "drop": grant.drop,
@@ -135,9 +153,9 @@ def _voucher(grant: Grant, claim: ClaimRecord) -> dict[str, object]:
         "slot": claim.slot,
         "claim_hash": leaf.claim_hash,
         "claim_id": claim.claim_id,
-        "nullifier": bytes([claim.tier]) + claim.to + bytes([claim.slot]),
+        "nullifier": once if isinstance(once, bytes) else bytes([claim.tier]) + claim.to + bytes([claim.slot]),
         "batch_seq": claim.batch_seq,
         "position": claim.index,
         "leaf": leaf.struct_hash(),
-        "status": "unpaid" if grant.prices[claim.tier] else "issued",
+        "status": _status(grant, claim),
     }

@@ -36,7 +36,7 @@ def read_drops(connection: Connection) -> list[Drop]:
 
 
 def read_issued(connection: Connection, drop: Drop) -> list[dict[str, Any]]:
-    """At most one call's free vouchers whose batch is signed, as `Chain.redeem_many` takes them; oldest batch first."""
+    """At most one call's free vouchers whose batch is signed and who gains by them known, oldest batch first."""
     query = _signed(drop).where(vouchers.c.status == "issued").limit(CALL)
     return _vouchers(connection, connection.execute(query).all())
 
@@ -168,7 +168,10 @@ def _voucher(row: Any, levels: list[list[bytes]]) -> dict[str, Any]:
     header = {"batchSeq": row.batch_seq, "root": "0x" + row.root.hex(), "count": row.count, "issuedAt": row.issued_at}
     leaf = {"grantId": grant, "tier": row.tier, "seq": row.seq, "slot": row.slot}
     holder = {"to": "0x" + row.to.hex(), "claimKey": "0x" + row.claim_key.hex()}
-    return {
+    named = {}
+    if row.receiver is not None:
+        named["receive"] = {"receiver": "0x" + row.receiver.hex(), "signature": "0x" + row.receive_signature.hex()}
+    return named | {
         "token_id": str(int(row.token_id)),
         "voucher": leaf | holder | {"claimHash": "0x" + row.claim_hash.hex()},
         "proof": ["0x" + sibling.hex() for sibling in merkle.proof(levels, row.position)],

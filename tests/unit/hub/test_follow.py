@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,8 @@ from node_image.protocol import eip712, journal, merkle
 from node_image.protocol.errors import ProtocolError
 from node_image.protocol.journal import ClaimRecord, Kind
 from node_image.protocol.signature import address_of
+from tests.unit.protocol.world import LEASES, Grown, key_claim, receive
+from tests.unit.protocol.world import SEPARATOR as WORLD
 
 KEY = PrivateKey(b"\7" * 32)
 ADDRESS = address_of(KEY.public_key.format(compressed=False))
@@ -94,6 +97,21 @@ def test_a_gap_is_waited_for() -> None:
 def test_what_a_compromised_node_could_send_is_refused(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(ProtocolError, match=says):
         Follower(GRANT).take(0, b"".join(frames(**changes)))
+
+
+@pytest.mark.parametrize(("key", "good"), [(4, True), (5, False)])
+def test_a_receiver_is_believed_where_the_claim_key_named_it(key: int, good: bool) -> None:
+    made = Grown()
+    made.lease()
+    made.claimed(key_claim("a", 4), 0)
+    made.batch()
+    receiver, leaf = b"\x0b" * 20, made.state.claims["a"].leaf(made.state.grant_id).struct_hash()
+    told: dict[str, object] = {"claim_id": "a", "receiver": receiver, "signature": receive(leaf, receiver, key)}
+    made.append(Kind.RECEIVE, told)
+    leases = {lease["tier"]: lease["start"] for lease in LEASES}
+    follower = Follower(Grant("d", made.state.grant_id, made.state.key, WORLD, {0: 0, 1: 0}, leases))
+    with nullcontext() if good else pytest.raises(ProtocolError, match="not named by the claim key"):
+        follower.take(0, made.data)
 
 
 def test_a_fork_is_refused() -> None:

@@ -151,8 +151,8 @@ def test_a_voucher_that_waits_is_said(plan: DropPlan) -> None:
     assert told(plan, replace(seen, ledger=ledger, chain=chain)) == ["1 vouchers are not redeemed yet"]
 
 
-@pytest.mark.parametrize("state", ["superseded", "unpaid"])
-def test_superseded_and_unpaid_vouchers_are_not_waited_for(plan: DropPlan, state: str) -> None:
+@pytest.mark.parametrize("state", ["superseded", "unpaid", "unreceived"])
+def test_what_waits_for_its_buyer_or_is_superseded_is_not_waited_for(plan: DropPlan, state: str) -> None:
     seen = in_order(plan)
     token = plan.nodes[0].leases[0].start
     chain = {t: g for t, g in (seen.chain or {}).items() if t != token}
