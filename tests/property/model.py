@@ -33,7 +33,7 @@ FACTS = DropFacts(
 )
 SEPARATOR = FACTS.domain().separator
 
-type Nullifier = tuple[int, bytes, int]
+type Nullifier = tuple[int, bytes, int] | bytes
 
 
 class Broken(AssertionError):
@@ -56,6 +56,16 @@ def claim(wallet: int, slot: int, number: int) -> Claim:
     return Claim(claim_id, 0, to, slot, raw[:64] + bytes([27 + raw[64]]))
 
 
+@cache
+def key_claim(key: int, number: int) -> Claim:
+    """A claim that its claim key signed; who has it as a wallet has other claims."""
+    claim_id = f"key-{key}-{number}"
+    struct = eip712.key_claim_struct_hash("d", 0, eip712.claim_hash(claim_id))
+    raw = WALLETS[key].sign_recoverable(eip712.digest(SEPARATOR, struct), hasher=None)
+    own = address_of(WALLETS[key].public_key.format(compressed=False))
+    return Claim(claim_id, 0, bytes(20), 0, raw[:64] + bytes([27 + raw[64]]), own)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A voucher in a buyer's hand."""
@@ -67,7 +77,8 @@ class Answer:
     @property
     def nullifier(self) -> Nullifier:
         """What redeems once."""
-        return self.leaf.tier, self.leaf.to, self.leaf.slot
+        leaf = self.leaf
+        return leaf.claim_key if leaf.claim_key != bytes(20) else (leaf.tier, leaf.to, leaf.slot)
 
 
 @dataclass(slots=True)
@@ -377,7 +388,7 @@ class Node:
                 return self.restart(self.disk, reboot=False)
             self.tell_peers()
         for one in asked:
-            if (record := self.state.claims.get(one.claim_id)) is not None and record.to == one.to:
+            if (record := self.state.claims.get(one.claim_id)) is not None and journal.who(record) == journal.who(one):
                 self.answer(record)
         return None
 
@@ -385,6 +396,7 @@ class Node:
         """Decide, and journal at once."""
         decision = self.decide(asked)
         told = {"claim_id": asked.claim_id, "tier": 0, "seq": decision.seq, "to": asked.to, "slot": asked.slot}
+        told["claim_key"] = asked.claim_key
         if decision.result is Result.SIGN:
             self.append(Kind.CLAIM, {**told, "signature": asked.signature})
         if decision.result is Result.RESERVE and not self.state.waiting:

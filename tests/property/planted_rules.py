@@ -152,6 +152,7 @@ def quota_race(plant: Plant) -> None:
             self.next_batch,
             len(self.waiting),
             0,
+            told.claim_key,
         )
         self.waiting.append(record)
         self.claims[told.claim_id] = record

@@ -36,12 +36,14 @@ from tests.property.model import (
     batches_of,
     claim,
     digest_of,
+    key_claim,
     must,
 )
 
 A_NODE = tuple(range(len(NODES)))
 YES_NO = (False, True)
 CLAIMS = tuple(claim(wallet, slot, number) for wallet in range(3) for slot in range(2) for number in range(3))
+CLAIMS += tuple(key_claim(key, number) for key in range(2) for number in range(2))
 GIVING = {Kind.CLAIM, Kind.RESERVE}
 MAX_EPOCH, WALKS, STEPS_A_WALK = 3, 3_000, 40
 type Step = Callable[..., None]

@@ -61,6 +61,8 @@ def asked(own: dict[str, Any] | Exception, cloud: dict[str, Any] | Exception, op
         (STOPPED, SignerRefused("wallet_cap", ""), "claim", "wallet_cap"),
         (STOPPED, SignerRefused("bad_claim", ""), "claim", "bad_claim"),
         (SignerRefused("not_found", ""), GOOD, "find", "cloud"),
+        (SignerRefused("not_found", ""), GOOD, "receive", "cloud"),
+        (SignerRefused("conflict", ""), GOOD, "receive", "conflict"),
         (SignerRefused("not_found", ""), SignerRefused("not_found", ""), "find", "not_found"),
         (SignerRefused("not_found", ""), AWAY, "find", "not_found"),
         (STOPPED, GOOD, "status", "stopped"),

@@ -72,6 +72,7 @@ def test_the_next_epoch_is_asked_only_of_what_the_older_never_signs(
     assert answered(first, second) == answer
 
 
+@pytest.mark.parametrize("op", ["find", "receive"])
 @pytest.mark.parametrize(
     ("first", "second", "answer"),
     [
@@ -84,9 +85,9 @@ def test_the_next_epoch_is_asked_only_of_what_the_older_never_signs(
     ],
 )
 def test_a_claim_is_looked_for_in_all_and_not_found_only_where_all_say_so(
-    first: dict[str, Any] | Exception, second: dict[str, Any] | Exception, answer: str
+    first: dict[str, Any] | Exception, second: dict[str, Any] | Exception, answer: str, op: str
 ) -> None:
-    assert answered(first, second, "find") == answer
+    assert answered(first, second, op) == answer
 
 
 @pytest.mark.parametrize("other", [AWAY, no("not_found"), {"reserve": "b"}])

@@ -10,6 +10,7 @@ from node_image.protocol.eip712 import digest
 from node_image.protocol.errors import NotVerified, ProtocolError
 from node_image.protocol.journal import Kind
 from node_image.protocol.reserve import ReserveVoucher
+from node_image.protocol.rules import Claim
 from tests.unit.protocol.world import (
     FACTS,
     LEASE_KEY,
@@ -19,6 +20,7 @@ from tests.unit.protocol.world import (
     address,
     claim,
     grown,
+    key_claim,
     sign,
     wallet,
 )
@@ -27,9 +29,9 @@ NODE_KEY = wallet(40)
 DOMAIN = {"name": "Edgedrop", "version": "1", "chainId": FACTS.chain_id, "verifyingContract": FACTS.contract}
 
 
-def reserved(seq: int | None = 2) -> frames.Reserve:
+def reserved(seq: int | None = 2, asked: Claim | None = None) -> frames.Reserve:
     made = grown()
-    made.reserved(claim("d", 3), seq)
+    made.reserved(asked or claim("d", 3), seq)
     return made.state.reserved["d"]
 
 
@@ -61,16 +63,18 @@ def test_no_seq_is_another_thing_than_seq_0() -> None:
     assert len({first.struct_hash(), none.struct_hash(), zero.struct_hash()}) == 3
 
 
-def test_close_out_and_reserve_hash_as_an_independent_library_hashes_them() -> None:
+@pytest.mark.parametrize("asked", [claim("d", 3), key_claim("d", 3)], ids=["wallet", "claim key"])
+def test_close_out_and_reserve_hash_as_an_independent_library_hashes_them(asked: Claim) -> None:
     types = {"CloseOut": [{"name": "grantId", "type": "bytes32"}, {"name": "highSeqs", "type": "uint32[]"}]}
     grant, highs = bytes([7] * 32), [3, 0, 4_294_967_295]
     oracle = encode_typed_data(DOMAIN, types, {"grantId": grant, "highSeqs": highs})
     assert oracle.body == close_out_hash(grant, highs)
-    told = reserve.of_frame(grant, reserved())
+    told = reserve.of_frame(grant, reserved(asked=asked))
     fields = ["grantId:bytes32", "tier:uint8", "sequenced:bool", "seq:uint32", "to:address", "claimKey:address"]
     fields += ["slot:uint8", "claimHash:bytes32", "at:uint64"]
     named = [dict(zip(("name", "type"), one.split(":"), strict=True)) for one in fields]
-    values: list[object] = [told.grant_id, 0, True, 2, "0x" + told.to.hex(), "0x" + "00" * 20, 0, told.claim_hash, NOW]
+    who = ["0x" + asked.to.hex(), "0x" + asked.claim_key.hex()]
+    values: list[object] = [told.grant_id, 0, True, 2, *who, 0, told.claim_hash, NOW]
     message = dict(zip((one["name"] for one in named), values, strict=True))
     assert encode_typed_data(DOMAIN, {"Reserve": named}, message).body == told.struct_hash()
 

@@ -9,11 +9,12 @@ import msgspec
 import pytest
 from nats.aio.client import Client
 
-from node_image.hub.cloud_signer.grants import Grants, Places
-from node_image.hub.cloud_signer.server import RateLimit
+from node_image.hub.cloud_signer.grants import Grants, Held, Places
+from node_image.hub.cloud_signer.server import CLAIM, RECEIVE, CloudServer, RateLimit
 from node_image.peers import Peer, peer_of
 from node_image.protocol import dsse, facts
 from node_image.protocol.errors import NotVerified
+from node_image.signer.client import SignerClient
 from node_image.signer.keystores.quota import SECOND, Quota
 from tests.unit.protocol.world import FACTS
 
@@ -54,6 +55,30 @@ def test_each_node_has_its_own_rate() -> None:
     assert limit.take(other) == 0
     now[0] = SECOND // 2
     assert [limit.take(one) for _ in range(2)] == [0, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("op", "fields"), [("claim", CLAIM), ("claim", (*CLAIM, "claim_key")), ("receive", RECEIVE)], ids=str
+)
+def test_what_is_asked_reaches_the_signer_as_it_came_and_nothing_else_does(op: str, fields: tuple[str, ...]) -> None:
+    heard: list[dict[str, object]] = []
+
+    class Hears(SignerClient):
+        async def ask(self, op: str, **fields: object) -> dict[str, object]:
+            heard.append({"op": op} | fields)
+            return {}
+
+    class Holds(Grants):
+        def __init__(self) -> None:
+            """None of its parts is asked."""
+
+        def of(self, _peer: Peer) -> Held:
+            return Held(FACTS, Hears(Path()))
+
+    asked = {name: name for name in fields}
+    server = CloudServer(Holds(), RateLimit(Quota.of(2, 3)))
+    assert asyncio.run(server.answer(Peer("lights", "one"), {"id": 1, "op": op, "more": 1, **asked})) == {"ok": {}}
+    assert heard == [{"op": op} | asked]
 
 
 def test_facts_are_the_owners_who_signed_them() -> None:
