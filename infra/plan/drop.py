@@ -128,11 +128,8 @@ def _split(split: SplitSpec) -> Split:
 
 
 def _geography(file: DropFile, geo: GeographySpec, prefix: str, held: Sequence[Share]) -> Geography:
-    kinds: list[tuple[NodeKind, int]] = [("appliance", n + 1) for n in range(geo.appliances)]
-    kinds += [("spare", n + 1) for n in range(geo.spares)]
     nodes = tuple(
-        _node(file, geo, f"{geo.name}-{kind}{number}", kind, at, prefix, tuple(held[at].own))
-        for at, (kind, number) in enumerate(kinds)
+        _node(file, geo, name, kind, at, prefix, tuple(held[at].own)) for at, (kind, name) in enumerate(geo.nodes)
     )
     cloud = (_cloud(file, node, share) for node, share in zip(nodes, held, strict=True) if share.cloud)
     return Geography(
@@ -155,7 +152,7 @@ def _cloud(file: DropFile, node: Node, share: Share) -> CloudGrant:
 def _node(
     file: DropFile, geo: GeographySpec, name: str, kind: NodeKind, at: int, prefix: str, held: tuple[Lease, ...]
 ) -> Node:
-    box = file.sites[geo.site].boxes[at] if geo.target == "ssh" and geo.site else None
+    box = file.box(geo.boxes[name]) if geo.target == "ssh" else None
     return Node(
         name=name,
         geo=geo.name,

@@ -41,7 +41,7 @@ def await_login(host: Host) -> None:
         if OTHER_KEY in words:
             raise NotVerified(
                 f"{host.node} at {host.address} shows another host key than the one we were told",
-                "read its key on site (inventory/sites/example.yaml says how); if it is right, somebody is in between",
+                "read its key on site (inventory/sites/old-quay.yaml says how); if it is right, somebody is in between",
             )
         return ("in", "") if done.returncode == 0 else ("", words)
 

@@ -2,7 +2,7 @@
 
 from infra.spec.drop import DropFile, DropSpec, GeographySpec, SplitSpec, TierSpec
 from infra.spec.lab import LabFile
-from infra.spec.read import read_drop, read_lab
+from infra.spec.read import read_drop, read_lab, read_site
 from infra.spec.site import BoxSpec, SiteSpec
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "TierSpec",
     "read_drop",
     "read_lab",
+    "read_site",
 ]

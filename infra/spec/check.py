@@ -142,20 +142,37 @@ def _geography(geo: GeographySpec, index: int, sites: dict[str, SiteSpec]) -> It
     if geo.appliances + geo.spares == 0:
         yield (*place, "appliances"), "is 0 and so is spares: nobody could claim there"
     if geo.target == "docker":
-        if geo.site is not None:
-            yield (*place, "site"), "goes with target: ssh; target: docker makes its own boxes"
-    elif geo.site is None:
-        yield place, "target: ssh needs site: the name of a file in inventory/sites"
-    elif geo.site not in sites:
-        yield (*place, "site"), f"there is no inventory/sites/{geo.site}.yaml"
-    elif (have := len(sites[geo.site].boxes)) < geo.appliances + geo.spares:
-        yield (*place, "appliances"), f"and spares want {geo.appliances + geo.spares} boxes, site {geo.site} has {have}"
+        if geo.boxes:
+            yield (*place, "boxes"), "go with target: ssh; target: docker makes its own boxes"
+        return
+    names = [name for _, name in geo.nodes]
+    missing = [name for name in names if name not in geo.boxes]
+    if missing:
+        yield (
+            (*place, "boxes") if geo.boxes else place,
+            f"target: ssh needs boxes: <site>/<box> of {', '.join(missing)} is not said",
+        )
+    for node, ref in geo.boxes.items():
+        if node not in names:
+            yield (*place, "boxes", node), f"is no node of {geo.name}; its nodes are {', '.join(names)}"
+        elif says := _no_box(ref, sites):
+            yield (*place, "boxes", node), says
+
+
+def _no_box(ref: str, sites: dict[str, SiteSpec]) -> str:
+    """Why there is no such box, empty where there is."""
+    site, _, name = ref.partition("/")
+    if site not in sites:
+        return f"there is no inventory/sites/{site}.yaml"
+    there = [box.name for box in sites[site].boxes]
+    return "" if name in there else f"site {site} has no box {name}; its boxes are {', '.join(there)}"
 
 
 def _boxes_once(spec: DropSpec) -> Iterator[Found]:
+    """Two nodes in one box would share its journal's disk, its address and its fate."""
     taken: dict[str, str] = {}
     for index, geo in enumerate(spec.geographies):
-        if geo.site in taken:
-            yield ("geographies", index, "site"), f"the boxes of {geo.site} are taken by {taken[geo.site]}"
-        elif geo.site is not None:
-            taken[geo.site] = geo.name
+        for node, ref in geo.boxes.items():
+            if ref in taken:
+                yield ("geographies", index, "boxes", node), f"{ref} is {taken[ref]}'s already"
+            taken.setdefault(ref, node)

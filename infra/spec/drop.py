@@ -9,6 +9,7 @@ from pydantic import Field, StrictInt
 from infra.spec.fields import (
     Address,
     Assets,
+    BoxRef,
     CloudPercent,
     CoinSymbol,
     Count,
@@ -24,10 +25,12 @@ from infra.spec.fields import (
     Title,
     Units,
 )
-from infra.spec.site import SiteSpec
+from infra.spec.site import BoxSpec, SiteSpec
 
 DEV_CHAIN = 31337  # anvil's, where whoever stands up a drop may hold all its keys
 WALLET_CAP_BITS = 224  # of a holder's slot on chain: the caps of all tiers share them (PROTOCOL: the nullifier)
+
+Kind = Literal["appliance", "spare"]
 
 
 class WindowSpec(Frozen):
@@ -94,16 +97,22 @@ class LeasesSpec(Frozen):
 
 
 class GeographySpec(Frozen):
-    """One place; with `target: ssh` its boxes are those of the site, appliances first."""
+    """One place; with `target: ssh` each of its nodes is a box of a site: `boxes` by the node's name."""
 
     name: Name
     title: Title
     target: Literal["docker", "ssh"] = "docker"
-    site: Name | None = None
+    boxes: Annotated[dict[str, BoxRef], Field(default_factory=dict)]
     share_percent: Percent
     appliances: Count
     spares: Count
     epoch: Annotated[StrictInt, Field(ge=1, le=10_000)] = 1
+
+    @property
+    def nodes(self) -> tuple[tuple[Kind, str], ...]:
+        """Kind and name of each, appliances first."""
+        counts: tuple[tuple[Kind, int], ...] = (("appliance", self.appliances), ("spare", self.spares))
+        return tuple((kind, f"{self.name}-{kind}{n + 1}") for kind, count in counts for n in range(count))
 
 
 class DropSpec(Frozen):
@@ -128,3 +137,8 @@ class DropFile(Frozen):
     spec: DropSpec
     assets: dict[str, tuple[str, ...]]
     sites: dict[str, SiteSpec]
+
+    def box(self, ref: str) -> BoxSpec:
+        """The box of `<site>/<box>`; the file was checked: it is there."""
+        site, _, name = ref.partition("/")
+        return next(box for box in self.sites[site].boxes if box.name == name)

@@ -94,13 +94,29 @@ CoinSymbol = Annotated[str, _spelt(r"[A-Za-z0-9.]{1,11}", "a currency's symbol i
 Sku = Annotated[str, _spelt(r"[A-Z0-9][A-Z0-9-]{1,31}", "a SKU is 2 to 32 capitals, digits and hyphens")]
 HostKey = Annotated[
     str,
-    _spelt(r"ssh-ed25519 [A-Za-z0-9+/]{68}={0,2}", "a host key is `ssh-ed25519 AAAA...`, as ssh-keyscan prints it"),
+    _spelt(
+        r"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}",
+        "a host key is `ssh-ed25519 AAAA...`, as ssh-keyscan prints it",
+    ),
 ]
 Assets = Annotated[str, AfterValidator(_beside)]
 Beside = Annotated[
     str, _spelt(r"[A-Za-z0-9][A-Za-z0-9._-]*", "names a file beside this one, such as tsa-ca.pem: no folders")
 ]
 Url = Annotated[str, AfterValidator(_url)]
+BoxRef = Annotated[
+    str, _spelt(r"[a-z][a-z0-9-]{0,30}/[a-z][a-z0-9-]{0,30}", "a box is <site>/<box>, such as old-quay/rack1-1")
+]
+KeyFile = Annotated[
+    str, _spelt(r"[A-Za-z0-9][A-Za-z0-9._-]*", "names a file of EDGEDROP_HOME/keys, such as bmc.rack1-1: no folders")
+]
+Reach = Annotated[
+    str,
+    _spelt(
+        r"tel:\+[0-9][0-9 -]{5,20}|mailto:[^@\s]+@[^@\s]+\.[^@\s]+",
+        "is tel:+<country><number> or mailto:<who>@<where>, so that a click or a tap calls",
+    ),
+]
 Address = Annotated[str, AfterValidator(_checksummed)]
 Time = Annotated[int, BeforeValidator(_unix)]
 CloudPercent = Annotated[StrictInt, AfterValidator(_at_most_half)]
@@ -111,3 +127,6 @@ Gwei = Annotated[StrictInt, Field(ge=0, le=10**15)]
 Units = Annotated[StrictInt, AfterValidator(_a_price)]
 Decimals = Annotated[StrictInt, Field(ge=0, le=36)]
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]
+Watts = Annotated[StrictInt, Field(ge=1, le=10_000)]
+Celsius = Annotated[StrictInt, Field(ge=30, le=125)]
+Megabits = Annotated[StrictInt, Field(ge=1, le=100_000)]

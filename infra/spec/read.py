@@ -13,11 +13,12 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from infra.errors import FaultyFile
 from infra.spec.check import check_drop
+from infra.spec.check_site import SiteParts, check_site
 from infra.spec.drop import DropFile, DropSpec
 from infra.spec.fields import Frozen
 from infra.spec.lab import LabFile, LabSpec
-from infra.spec.site import SiteSpec
-from infra.spec.sound import sound_parts
+from infra.spec.site import BoxSpec, PartSpec, SiteSpec, SlotSpec, UplinkSpec
+from infra.spec.sound import sound_entries, sound_parts
 
 Place = tuple[str | int, ...]
 
@@ -54,6 +55,27 @@ def read_drop(path: Path, sites: Path | None = None) -> DropFile:
     return DropFile(spec=spec, assets=assets, sites=found)
 
 
+def read_site(path: Path) -> SiteSpec:
+    """Read a site file; FaultyFile lists all that is wrong."""
+    tree = _load(path)
+    spec, faults = _parse(SiteSpec, tree)
+    listed = tree.get("boxes")
+    boxes = sound_entries(BoxSpec, listed)
+    parts = SiteParts(
+        boxes=boxes,
+        slots=sound_entries(SlotSpec, tree.get("slots")),
+        uplinks=sound_entries(UplinkSpec, tree.get("uplinks")),
+        parts=sound_entries(PartSpec, tree.get("spare_parts")),
+        whole=isinstance(listed, list) and len(boxes) == len(listed),
+    )
+    faults += [Fault(place, message) for place, message in check_site(parts)]
+    if isinstance(tree.get("name"), str) and tree["name"] != path.stem:
+        faults.append(Fault(("name",), f"is not the file's: a drop finds this site as {path.stem}"))
+    if spec is None or faults:
+        raise FaultyFile(_told(path, tree, faults), f"mend {path.name} as said above; nothing was changed")
+    return spec
+
+
 def read_lab(path: Path) -> LabFile:
     """The lab file with the file it names; where there is none, or it says nothing, all defaults. FaultyFile."""
     tree = _yaml(path) if path.exists() else None
@@ -87,7 +109,7 @@ def _yaml(path: Path) -> Any:
     try:
         return YAML(typ="rt").load(path)
     except OSError as fault:
-        raise FaultyFile(f"{path}: {fault.strerror}", "name a drop file that exists") from fault
+        raise FaultyFile(f"{path}: {fault.strerror}", "name a file that exists") from fault
     except MarkedYAMLError as fault:
         line = fault.problem_mark.line + 1 if fault.problem_mark else 1
         problem = str(fault.problem).partition(" with value")[0]  # of a key that stands twice: never its value
@@ -159,14 +181,6 @@ def _matching(folder: Path, pattern: str) -> tuple[str, ...]:
 
 
 def _sites(spec: DropSpec, folder: Path) -> dict[str, SiteSpec]:
-    """The site files that the geographies name and that exist; a faulty one is refused as itself."""
-    found = {}
-    for name in sorted({geo.site for geo in spec.geographies if geo.site}):
-        file = folder / f"{name}.yaml"
-        if file.exists():
-            tree = _load(file)
-            site, faults = _parse(SiteSpec, tree)
-            if site is None:
-                raise FaultyFile(_told(file, tree, faults), f"mend {file.name} as said above; nothing was changed")
-            found[name] = site
-    return found
+    """The site files that the geographies' boxes name and that exist; a faulty one is refused as itself."""
+    names = sorted({ref.partition("/")[0] for geo in spec.geographies for ref in geo.boxes.values()})
+    return {name: read_site(folder / f"{name}.yaml") for name in names if (folder / f"{name}.yaml").exists()}

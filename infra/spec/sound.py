@@ -43,8 +43,9 @@ class Sound(NamedTuple):
 
 def sound_parts(tree: Any) -> Sound:
     """From YAML as it was read."""
-    tiers, geographies = _sound(TierSpec, tree.get("tiers")), _sound(GeographySpec, tree.get("geographies"))
-    holders = _sound(HolderSpec, tree.get("holders"))
+    tiers = sound_entries(TierSpec, tree.get("tiers"))
+    geographies = sound_entries(GeographySpec, tree.get("geographies"))
+    holders = sound_entries(HolderSpec, tree.get("holders"))
     skus = tree.get("skus")
     spec = DropSpec.model_construct(
         name="",
@@ -63,7 +64,8 @@ def sound_parts(tree: Any) -> Sound:
     return Sound(spec, kept, frozenset(name for name, at in kept.items() if at and len(at) == len(tree[name])))
 
 
-def _sound[T: Frozen](model: type[T], entries: Any) -> dict[int, T]:
+def sound_entries[T: Frozen](model: type[T], entries: Any) -> dict[int, T]:
+    """By their index in the file."""
     listed = entries if isinstance(entries, list) else []
     return {at: sound for at, entry in enumerate(listed) if (sound := _one(model, entry)) is not None}
 

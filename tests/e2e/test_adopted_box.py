@@ -23,6 +23,7 @@ from tests.e2e.standing import Standing, changes, docker, sweep, wait_for
 pytestmark = pytest.mark.e2e
 
 KEPT = {"edgedrop-journal", "edgedrop-tokens"}
+OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICAE32lW/jREtf/8GCwR9JeNW0NUitcF614HuR7lOCmb"  # of no box here
 SERVICES = {"edgedrop-bus", "edgedrop-signer", "edgedrop-mint", "edgedrop-courier"}
 
 
@@ -47,7 +48,9 @@ def site(shared: Standing, shared_hub: HubAddresses, tmp_path_factory: pytest.Te
     first, second = (
         start_box(shared.lab, f"field{n}", f"10.{shared_hub.slot}.1.{30 + n}", folder, key) for n in (1, 2)
     )
-    file = write_small_drop(folder / "drops", "field", 40, "target: ssh, site: field")
+    file = write_small_drop(
+        folder / "drops", "field", 40, "target: ssh, boxes: {pier-appliance1: field/field1, pier-spare1: field/field2}"
+    )
     found = Site((first, second), file, f"field-{shared.run}")
     found.site_file.parent.mkdir()
     write_site(found, first.host_key)
@@ -61,8 +64,8 @@ def write_site(site: Site, first_key: str) -> None:
     """inventory/sites/field.yaml."""
     keys = (first_key, site.boxes[1].host_key)
     lines = (
-        f"  - {{name: {b.container}, address: {b.address}, ssh_port: 22, ssh_user: root, host_key: {k}}}\n"
-        for b, k in zip(site.boxes, keys, strict=True)
+        f"  - {{name: field{at}, address: {box.address}, ssh_port: 22, ssh_user: root, host_key: {key}}}\n"
+        for at, (box, key) in enumerate(zip(site.boxes, keys, strict=True), start=1)
     )
     site.site_file.write_text(f"name: field\nboxes:\n{''.join(lines)}")
 
@@ -74,7 +77,7 @@ def up(shared: Standing, site: Site, *, check: bool = True) -> str:
 
 
 def test_a_box_with_another_host_key_is_not_touched(shared: Standing, site: Site) -> None:
-    write_site(site, site.boxes[1].host_key)
+    write_site(site, OTHER_KEY)
     try:
         told = up(shared, site, check=False)
         assert re.search(r"pier-appliance1 at \S+ shows another host key than the one we were told", told), told

@@ -167,16 +167,20 @@ def test_a_geography_added_last_moves_no_name_address_or_grant(file: DropFile, p
     assert [node.leases for node in planned(grown).nodes[-2:]] == [(), ()]
 
 
-def test_a_site_gives_its_boxes_in_order(tmp_path: Path) -> None:
+def test_a_node_is_the_box_that_the_drop_names(tmp_path: Path) -> None:
     (tmp_path / "drops").mkdir()
     (tmp_path / "drops" / "harbour-lights").symlink_to(DROPS / "harbour-lights")
     text = (DROPS / "harbour-lights.yaml").read_text()
-    text = text.replace("target: docker", "target: ssh\n    site: example", 1).replace("spares: 1", "spares: 0", 1)
+    named = "{quay-spare1: old-quay/rack1-1, quay-appliance1: old-quay/rack1-2}"
+    text = text.replace("target: docker", f"target: ssh\n    boxes: {named}", 1)
     path = tmp_path / "drops" / "own.yaml"
     path.write_text(text)
-    node = planned(read_drop(path, ROOT / "inventory" / "sites")).nodes[0]
-    assert (node.target, node.address, node.ssh_user, node.ssh_port) == ("ssh", "192.0.2.10", "root", 22)
-    assert (node.host_key or "").startswith("ssh-ed25519 ")
+    nodes = planned(read_drop(path, ROOT / "inventory" / "sites")).nodes[:2]
+    assert [(node.name, node.target, node.address, node.ssh_user, node.ssh_port) for node in nodes] == [
+        ("quay-appliance1", "ssh", "192.0.2.12", "root", 2222),
+        ("quay-spare1", "ssh", "192.0.2.11", "root", 22),
+    ]
+    assert all((node.host_key or "").startswith("ssh-ed25519 ") for node in nodes)
 
 
 def test_a_nodes_facts_are_a_document_the_node_can_read(plan: DropPlan) -> None:

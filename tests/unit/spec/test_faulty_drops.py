@@ -47,6 +47,11 @@ def both(one: str, other: str) -> str:
     return one + PRICES[len("price_gwei: 0") : -len(PRICE)] + other
 
 
+def boxes(target: str, *lines: str) -> str:
+    """Named by a geography, from line 50 on."""
+    return f"target: {target}\n    boxes:\n" + "\n".join(f"      {line}" for line in lines)
+
+
 # name: (what stands there, what somebody wrote instead, dotted path with line, part of the sentence)
 FAULTS = {
     "unknown-key": ("symbol: HARBOUR", "symbol: HARBOUR\ncolour: blue", "colour (line 5)", "no such key"),
@@ -208,18 +213,59 @@ FAULTS = {
         "geographies[0].appliances (line 51)",
         "nobody could claim",
     ),
-    "ssh-without-site": ("target: docker", "target: ssh", "geographies[0] (line 47)", "needs site"),
-    "site-unknown": (
+    "ssh-without-boxes": (
         "target: docker",
-        "target: ssh\n    site: atlantis",
-        "geographies[0].site (line 50)",
+        "target: ssh",
+        "geographies[0] (line 47)",
+        "of quay-appliance1, quay-spare1 is not said",
+    ),
+    "boxes-on-docker": (
+        "target: docker",
+        boxes("docker", "quay-appliance1: old-quay/rack1-1"),
+        "geographies[0].boxes (line 50)",
+        "go with target: ssh",
+    ),
+    "a-node-without-its-box": (
+        "target: docker",
+        boxes("ssh", "quay-appliance1: old-quay/rack1-1"),
+        "geographies[0].boxes (line 50)",
+        "of quay-spare1 is not said",
+    ),
+    "box-of-no-node": (
+        "target: docker",
+        boxes("ssh", "quay-appliance1: old-quay/rack1-1", "quay-spare1: old-quay/rack1-2", "mole-spare1: old-quay/x"),
+        "geographies[0].boxes.mole-spare1 (line 53)",
+        "is no node of quay; its nodes are quay-appliance1, quay-spare1",
+    ),
+    "box-of-no-site": (
+        "target: docker",
+        boxes("ssh", "quay-appliance1: atlantis/rack1-1", "quay-spare1: old-quay/rack1-2"),
+        "geographies[0].boxes.quay-appliance1 (line 51)",
         "no inventory/sites/atlantis.yaml",
     ),
-    "site-on-docker": (
+    "box-unknown": (
         "target: docker",
-        "target: docker\n    site: example",
+        boxes("ssh", "quay-appliance1: old-quay/rack1-1", "quay-spare1: old-quay/rack9"),
+        "geographies[0].boxes.quay-spare1 (line 52)",
+        "site old-quay has no box rack9; its boxes are rack1-1, rack1-2",
+    ),
+    "box-twice": (
+        "target: docker",
+        boxes("ssh", "quay-appliance1: old-quay/rack1-1", "quay-spare1: old-quay/rack1-1"),
+        "geographies[0].boxes.quay-spare1 (line 52)",
+        "old-quay/rack1-1 is quay-appliance1's already",
+    ),
+    "box-without-site": (
+        "target: docker",
+        boxes("ssh", "quay-appliance1: rack1-1", "quay-spare1: old-quay/rack1-2"),
+        "geographies[0].boxes.quay-appliance1 (line 51)",
+        "a box is <site>/<box>",
+    ),
+    "site-without-box": (
+        "target: docker",
+        "target: ssh\n    site: old-quay",
         "geographies[0].site (line 50)",
-        "target: ssh",
+        "no such key",
     ),
     "unknown-target": ("target: docker", "target: cloud", "geographies[0].target (line 49)", "'docker' or 'ssh'"),
     "not-yaml": ("tiers:", "tiers: [", "(line ", "expected"),
@@ -233,6 +279,8 @@ def faulty(name: str, folder: Path) -> Path:
     assert old in GOOD, f"{name}: the good file no longer holds {old!r}"
     (folder / "drops").mkdir()
     (folder / "drops" / "harbour-lights").symlink_to(DROPS / "harbour-lights")
+    (folder / "sites").mkdir()
+    (folder / "sites" / "old-quay.yaml").symlink_to(ROOT / "inventory" / "sites" / "old-quay.yaml")
     path = folder / "drops" / f"{name}.yaml"
     path.write_text(GOOD.replace(old, new, 1))
     return path
@@ -299,8 +347,7 @@ def test_what_is_no_drop_file_at_all_is_refused_in_words(content: bytes, tmp_pat
 
 
 def test_a_faulty_site_is_refused_as_itself(tmp_path: Path) -> None:
-    path = faulty("site-unknown", tmp_path)
-    (tmp_path / "sites").mkdir()
+    path = faulty("box-of-no-site", tmp_path)
     (tmp_path / "sites" / "atlantis.yaml").write_text("name: atlantis\nboxes:\n  - {name: a, address: 10.0.0.300}\n")
     with pytest.raises(FaultyFile) as refused:
         read_drop(path)
