@@ -7,7 +7,8 @@ EdgedropError
 ├── StackNotUp (4)      a stack that is wanted is not up
 ├── StackLocked (4)     another run holds it, or died holding it
 ├── Unreachable (5)     a node or service that does not answer
-└── NotVerified (6)     a signature, digest or host key that is not what it must be
+├── NotVerified (6)     a signature, digest or host key that is not what it must be
+└── NeedNotMet (7)      a box that can't do what a drop will ask of it
 """
 
 from __future__ import annotations
@@ -68,3 +69,9 @@ class NotVerified(EdgedropError):
     """A signature, digest or host key that is not what it must be."""
 
     exit_code = 6
+
+
+class NeedNotMet(EdgedropError):
+    """A box of a site that can't do what a drop will ask of it."""
+
+    exit_code = 7

@@ -14,11 +14,11 @@ import typer
 from infra.errors import EdgedropError
 
 INTERRUPTED = 130
-GROUPS = ("manifest", "journal", "fallback", "act")
+GROUPS = ("manifest", "journal", "fallback", "act", "site")
 COMMANDS = (
     *("plan", "up", "demo", "status", "down", "heal", "manifest", "verify", "journal"),
     *("freeze", "revoke", "unfreeze", "supplement", "closeout", "rotate", "fallback", "reclaim", "mint-lost", "act"),
-    *("doctor", "key", "env"),
+    *("site", "doctor", "key", "env"),
 )
 
 

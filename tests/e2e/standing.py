@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,13 +46,20 @@ class Standing:
         """A bare `pulumi` on a stack (the lab's where none is named), set up as `edgedrop env` says."""
         return self.set_up("pulumi", *arguments, "--non-interactive", "--stack", stack or self.lab, check=check)
 
-    def runbook(self, page: str, stack: str | None = None) -> list[subprocess.CompletedProcess[str]]:
-        """Type what docs/runbooks/<page>.md says, with this run's drop for `harbour-lights`; each ends well."""
+    def runbook(
+        self, page: str, stack: str | None = None, *, others: Mapping[str, str] | None = None, check: bool = True
+    ) -> list[subprocess.CompletedProcess[str]]:
+        """Type what docs/runbooks/<page>.md says, with this run's drop for `harbour-lights`; each ends well.
+
+        `others` are further words of the page, and what this run has in their place.
+        """
         text = (ROOT / "docs" / "runbooks" / f"{page}.md").read_text()
         blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
         lines = [line.replace("harbour-lights", stack or self.drop) for block in blocks for line in block.splitlines()]
+        for word, mine in (others or {}).items():
+            lines = [line.replace(word, mine) for line in lines]
         assert lines, page
-        return [self.set_up("bash", "-c", line) for line in lines]
+        return [self.set_up("bash", "-c", line, check=check) for line in lines]
 
     def set_up(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """A command in a shell that has taken what `edgedrop env` says."""

@@ -76,9 +76,34 @@ def up(shared: Standing, site: Site, *, check: bool = True) -> str:
     return shared.edgedrop(*words, check=check).stderr
 
 
+def test_the_boxes_are_measured_before_anything_is_put_on_them(shared: Standing, site: Site) -> None:
+    """How fast they are depends on who else is busy here: of that it is asked that it was measured."""
+    before = [box.run("ls", "-A", "/root", "/tmp", "/var/lib/docker") for box in site.boxes]
+    mine = {"old-quay": str(site.site_file), "rack1-1": "field1", "--lab lab": f"--lab {shared.lab}"}
+    key, whole, one = shared.runbook("new-site", others=mine, check=False)
+    assert key.stdout.startswith("ssh-ed25519 ")
+    assert "field/field1 at " in whole.stdout
+    assert "field/field2 at " in whole.stdout
+    assert "Traceback" not in whole.stderr + one.stderr
+    told = json.loads(one.stdout)
+    found = {finding["name"]: finding for finding in told["boxes"][0]["findings"]}
+    states = {name: finding["state"] for name, finding in found.items()}
+    assert (whole.returncode, one.returncode) == (7, 7 if "fail" in states.values() else 0), (
+        "nobody is to be called there"
+    )
+    sure = ("operating system", "processor", "memory", "file system", "fans", "keystore", "engine", "kernel", "hub MTU")
+    assert {name: found[name]["found"] for name in sure if states[name] != "pass"} == {}
+    assert re.fullmatch(r"p50 \d+\.\d\d, p99 \d+\.\d\d ms \(\d+ appends of 4 KiB\)", found["disk sync"]["found"])
+    assert re.match(r"p50 \d+\.\d, p99 \d+\.\d ms to 10\.", found["hub latency"]["found"])
+    assert [name for name, finding in found.items() if finding["found"].startswith("not measured")] == []
+    assert [box.run("ls", "-A", "/root", "/tmp", "/var/lib/docker") for box in site.boxes] == before
+
+
 def test_a_box_with_another_host_key_is_not_touched(shared: Standing, site: Site) -> None:
     write_site(site, OTHER_KEY)
     try:
+        checked = shared.edgedrop("site", "check", str(site.site_file), check=False)
+        assert (checked.returncode, "field1 at " in checked.stderr) == (6, True), checked.stderr
         told = up(shared, site, check=False)
         assert re.search(r"pier-appliance1 at \S+ shows another host key than the one we were told", told), told
     finally:
