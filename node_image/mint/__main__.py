@@ -8,10 +8,12 @@ from pathlib import Path
 import uvicorn
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from node_image.cooling import told
 from node_image.mint.app import Mint, make_app
 from node_image.mint.asking import Asking
 from node_image.mint.cloud import CloudSigner
 from node_image.mint.epochs import epochs
+from node_image.mint.heat import Heat
 from node_image.mint.metrics import ClaimMetrics
 from node_image.mint.receipts import Ledger
 from node_image.peers import PeerClient, client_context
@@ -55,8 +57,8 @@ def main() -> int:
     except (ProtocolError, OSError, ValueError) as fault:
         log("mint does not start", level="error", reason=str(fault))
         return 1
-    ledger = Ledger(facts.ledger_url)
-    mint = Mint(facts, found, assets, asking, ClaimMetrics(), settings.static_dir, ledger)
+    ledger, heat = Ledger(facts.ledger_url), Heat(settings.socket.parent / told.FILE)
+    mint = Mint(facts, found, assets, asking, ClaimMetrics(), settings.static_dir, ledger, heat)
     log("mint serves", drop=facts.drop, node=facts.node, port=settings.port)
     uvicorn.run(make_app(mint), host=settings.host, port=settings.port, log_level="warning", access_log=False)
     return 0

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from node_image.mint.asking import Asking
 from node_image.mint.claims import BadClaim, Problem, problem, read_claim, read_receiver
+from node_image.mint.heat import Heat
 from node_image.mint.metrics import ClaimMetrics
 from node_image.mint.receipts import Ledger, Receipts
 from node_image.mint.reserves import with_picture
@@ -66,10 +67,16 @@ class Mint:
     metrics: ClaimMetrics
     static: Path
     ledger: Ledger = field(default_factory=Ledger)
+    heat: Heat = field(default_factory=Heat)
 
     async def claim(self, request: Request) -> Response:
-        """POST /v1/claims."""
+        """POST /v1/claims; none is taken while the node is too hot, those that were taken are answered."""
         began = time.perf_counter()
+        if too_hot := self.heat.stopped():
+            return self._refuse(problem("too_hot", too_hot), began)
+        return await self._claim(request, began)
+
+    async def _claim(self, request: Request, began: float) -> Response:
         body = await request.body()
         if len(body) > MAX_BODY:
             return _problem(problem("bad_claim", f"a claim has at most {MAX_BODY} bytes"))
@@ -185,9 +192,9 @@ class Mint:
         return _json({"live": True})
 
     async def ready(self, _request: Request) -> Response:
-        """GET /readyz: a signer is ready and holds a lease, the node's own or else the hub's."""
+        """GET /readyz: not too hot, and a signer is ready and holds a lease, the node's own or else the hub's."""
         told = await self._status()
-        ready = bool(told.get("ready")) or await self.signer.cloud_ready(told)
+        ready = bool(told.get("ready")) or (not self.heat.stopped() and await self.signer.cloud_ready(told))
         status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
         return _json({"ready": ready, "reason": told.get("reason", "")}, status)
 
@@ -208,9 +215,11 @@ class Mint:
 
     async def _status(self) -> dict[str, Any]:
         try:
-            return await self.signer.ask("status")
+            told = await self.signer.ask("status")
         except SignerAway as fault:
-            return {"ready": False, "reason": str(fault)}
+            told = {"ready": False, "reason": str(fault)}
+        too_hot = self.heat.stopped()
+        return told | {"ready": False, "reason": too_hot} if too_hot else told
 
     def _no(self, refusal: SignerRefused) -> Problem:
         """A grant that ended within the drop's window is this node's affair: a front sends the claim to another."""

@@ -65,6 +65,7 @@ _ANSWERS: dict[str, tuple[HTTPStatus, str, int | None]] = {
     "not_open": (HTTPStatus.TOO_EARLY, "come back when the window opens", 5),
     "not_ready": (HTTPStatus.SERVICE_UNAVAILABLE, "send the same claim again", 1),
     "quota": (HTTPStatus.SERVICE_UNAVAILABLE, "send the same claim again: another node answers it", 1),
+    "too_hot": (HTTPStatus.SERVICE_UNAVAILABLE, "send the same claim again: another node answers it", 10),
     "stopped": (HTTPStatus.SERVICE_UNAVAILABLE, "send the same claim again: another node answers it", 1),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -16,8 +17,10 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from node_image.cooling import told
 from node_image.mint.app import Mint, make_app
 from node_image.mint.asking import Asking
+from node_image.mint.heat import Heat
 from node_image.mint.metrics import ClaimMetrics
 from node_image.mint.receipts import Ledger
 from node_image.protocol import address, audit, manifest, merkle, receipt, voucher
@@ -58,12 +61,16 @@ async def give_lease(drop: Drop, key: str) -> None:
     await drop.witness.vouch(client)
 
 
-def app(drop: Drop, metrics: ClaimMetrics | None = None, ledger: Ledger | None = None) -> Starlette:
+def app(
+    drop: Drop, metrics: ClaimMetrics | None = None, ledger: Ledger | None = None, heat: Heat | None = None
+) -> Starlette:
     """The application over the drop's content."""
     envelope, assets = manifest.read_content(drop.folder / "drop" / "content.zip")
     found = manifest.verify(envelope, drop.facts.owner_public_key.encode(), assets)
     asking, counted, asked = Asking(SignerClient(drop.socket)), metrics or ClaimMetrics(), ledger or Ledger()
-    return make_app(Mint(drop.facts, found, assets, asking, counted, drop.folder, asked))
+    return make_app(
+        Mint(drop.facts, found, assets, asking, counted, drop.folder, asked, heat or Heat(drop.folder / "no"))
+    )
 
 
 def body(claim: Claim, **changes: object) -> dict[str, object]:
@@ -267,3 +274,37 @@ def test_with_no_signer_it_is_not_ready_and_says_so(drop: Drop) -> None:
         assert answer.status_code == 503
         assert answer.headers["Retry-After"] == "1"
         assert client.get("/livez").status_code == 200
+
+
+def test_too_hot_it_takes_no_claim_and_is_out_of_the_front_and_still_finds_what_it_gave(
+    drop: Drop, http: TestClient, tmp_path: Path
+) -> None:
+    assert http.get("/readyz").status_code == 200
+    file = tmp_path / told.FILE
+    heat = told.Told(1, "stop", 0, "die is 2.0 degrees below its limit", None, 255, None, (), ())
+    asked = body(drop.claim("hot"))
+    with TestClient(app(drop, heat=Heat(file))) as client:
+        told.write(file, heat)
+        refused = client.post("/v1/claims", json=asked)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "too_hot")
+        assert refused.headers["Retry-After"] == "10"
+        assert (client.get("/readyz").status_code, client.get("/v1/status").json()["ready"]) == (503, False)
+        assert "2.0 degrees" in client.get("/v1/status").json()["reason"]
+        assert client.get("/v1/claims/kept").status_code == 200
+        told.write(file, msgspec.structs.replace(heat, rung="drain"))
+        assert client.get("/readyz").status_code == 200
+        assert client.post("/v1/claims", json=asked).json().get("error", {}).get("code") != "too_hot"
+
+
+def test_an_agent_that_is_gone_stops_nobody(tmp_path: Path) -> None:
+    file = tmp_path / told.FILE
+    told.write(file, told.Told(1, "stop", 0, "die", None, 255, None, (), ()))
+    heat = Heat(file)
+    assert heat.stopped() == "too hot: die"
+    old = time.time() - told.FRESH_S - 1
+    os.utime(file, (old, old))
+    assert heat.stopped() == ""
+    file.write_text("{")
+    assert heat.stopped() == ""
+    file.unlink()
+    assert heat.stopped() == ""

@@ -24,10 +24,16 @@ def locked(name: str) -> set[str]:
     return {found.replace("-", "_") for found in LOCK.findall((ROOT / name).read_text())}
 
 
-@pytest.mark.parametrize(
-    "module",
-    ["node_image.mint.app", "node_image.signer.server", "node_image.bus.courier", "node_image.witness.__main__"],
+SERVICES = (
+    "node_image.mint.app",
+    "node_image.signer.server",
+    "node_image.bus.courier",
+    "node_image.witness.__main__",
+    "node_image.cooling.web",
 )
+
+
+@pytest.mark.parametrize("module", SERVICES)
 def test_a_service_needs_nothing_that_its_image_lacks(module: str) -> None:
     absent = sorted(locked("requirements.lock") - locked("node_image/requirements-node.lock"))
     assert {"eth_abi", "web3", "rfc3161_client"} <= set(absent)
