@@ -44,7 +44,7 @@ accounts {{
     users: [
       {{ user: {HUB_USER}, password: "{secret}" }}
       {{ user: {LEAF_USER}, password: "{secret}", permissions: {{
-        publish: ["journal.>", "witness.>", "{API}.STREAM.MSG.GET.JOURNAL", "{API}.STREAM.MSG.GET.LEASES"]
+        publish: ["journal.>", "witness.>", "cooling.>", "{API}.STREAM.MSG.GET.JOURNAL", "{API}.STREAM.MSG.GET.LEASES"]
         subscribe: ["lease.>", "_INBOX.>"]
       }} }}
     ]

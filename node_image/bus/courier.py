@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from node_image.bus.asking import Witnesses
 from node_image.bus.config import DOMAIN
+from node_image.bus.cooling import tell_cooling
 from node_image.bus.telling import Teller
 from node_image.bus.ways import HubWay, site_ways
 from node_image.peers import client_context
@@ -146,6 +147,7 @@ async def _serve(settings: Settings) -> None:
     tls = client_context(settings.tls_file, settings.authority_file) if facts.witness_places else None
     grants = ((one, socket_of(settings.socket, one.epoch)) for one in facts.each())
     work = [Courier(one, socket, client, tls).run() for one, socket in grants]
+    work.append(tell_cooling(facts, settings.socket.parent, client))
     if facts.witness_places:  # who has witnesses at the site is one
         work.append(_persist("witness", partial(_witness, settings, facts)))
     await asyncio.gather(*work)
