@@ -95,7 +95,7 @@ def node_settings(plan: DropPlan, node: Node, stack: str, hub: HubAddresses, rel
     return NodeSettings(
         host=Host.of_node(stack, node),
         release=release.digest,
-        containers=render(release.references(hub.registry)),
+        containers=render(release.references(hub.registry), node.kind),
         registry=hub.registry,
         folder=folder,
         files=lay(folder, content).digests,

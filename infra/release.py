@@ -65,6 +65,9 @@ def current(lab: str) -> Release:
         raise NotVerified(f"release {digest[:12]} does not verify: {fault}", f"type: edgedrop up {lab}") from fault
     if found.digest != digest:
         raise NotVerified(f"release {digest[:12]} is another one: {found.digest[:12]}", f"type: edgedrop up {lab}")
+    if missing := node_file().containers.keys() - found.images.keys():
+        names = ", ".join(sorted(missing))
+        raise StackNotUp(f"release {digest[:12]} has no image of {names}", f"type: edgedrop up {lab}")
     return found
 
 

@@ -28,10 +28,10 @@ HINT = "export EDGEDROP_STACK=<one of them>"
 
 def inventory(stack: str, outputs: Mapping[str, Any]) -> dict[str, Any]:
     """Hosts by kind (`appliances`, `spares`) and by geography, each with its variables; pure."""
-    shared = shared_vars(render(outputs["images"]), outputs["registry"])
     told: dict[str, Any] = {"_meta": {"hostvars": {}}}
     for name, node in sorted(outputs["nodes"].items()):
         host = Host(stack, name, node["ssh"])
+        shared = shared_vars(render(outputs["images"], node["kind"]), outputs["registry"])
         told["_meta"]["hostvars"][name] = hostvars(host, shared, files_of(stack, name))
         for group in (f"{node['kind']}s", node["geo"]):
             told.setdefault(group, {"hosts": []})["hosts"].append(name)

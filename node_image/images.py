@@ -83,6 +83,7 @@ IMAGES = (
     Image("signer", "signer/Dockerfile", parent="node", files=("softhsm2.conf",)),
     Image("mint", "mint/Dockerfile", parent="node", tools=("ethers.umd.min.js",)),
     Image("courier", "bus/courier.Dockerfile", parent="node"),
+    Image("cooling", "cooling/Dockerfile", parent="node"),
     Image("bus", "bus/Dockerfile", parent="base", tools=("nats-server",)),
     Image("front", "front/Dockerfile", packages=("haproxy", "tini")),
     Image("hub-site", "base/site.Dockerfile", parent="base", site="hub"),

@@ -10,6 +10,7 @@ import msgspec
 from ruamel.yaml import YAML
 
 Stage = Literal["appliance", "drop"]
+Kind = Literal["appliance", "spare"]
 USER = "10001:10001"
 
 
@@ -22,6 +23,8 @@ class ContainerEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files: list[str] = []
     volumes: dict[str, str] = {}
     env: dict[str, str] = {}
+    kinds: tuple[Kind, ...] = ("appliance", "spare")  # of nodes that run it
+    host: list[str] = []  # paths of the node itself, as Docker writes binds; of appliances only
 
 
 class NodeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,12 +54,13 @@ class Container(msgspec.Struct, frozen=True):
     env: dict[str, str]
     volumes: dict[str, str]
     files: tuple[File, ...]
+    host: tuple[str, ...] = ()
 
     @property
     def binds(self) -> list[str]:
-        """On a node: its volumes, and its files from the folder of the service, as Docker writes them."""
+        """On a node: its volumes, its files from the folder of the service, the node's paths, as Docker writes them."""
         placed = [f"/etc/edgedrop/{self.service}/{file.name}:{file.path}:ro" for file in self.files]
-        return [*(f"{volume}:{path}" for volume, path in self.volumes.items()), *placed]
+        return [*(f"{volume}:{path}" for volume, path in self.volumes.items()), *placed, *self.host]
 
 
 @cache
@@ -66,10 +70,11 @@ def node_file() -> NodeFile:
     return msgspec.convert(loaded, NodeFile)
 
 
-def render(images: dict[str, str]) -> tuple[Container, ...]:
-    """The containers of a node; `images` maps each service to its reference by digest."""
+def render(images: dict[str, str], kind: Kind) -> tuple[Container, ...]:
+    """The containers of a node of the kind; `images` maps each service to its reference by digest."""
     spec = node_file()
-    return tuple(_container(service, entry, images[service], spec) for service, entry in spec.containers.items())
+    entries = ((service, entry) for service, entry in spec.containers.items() if kind in entry.kinds)
+    return tuple(_container(service, entry, images[service], spec) for service, entry in entries)
 
 
 def _container(service: str, entry: ContainerEntry, image: str, spec: NodeFile) -> Container:
@@ -84,4 +89,5 @@ def _container(service: str, entry: ContainerEntry, image: str, spec: NodeFile) 
         env=entry.env,
         volumes=entry.volumes,
         files=tuple(File(name, spec.files[name]) for name in entry.files),
+        host=tuple(entry.host),
     )

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.e2e
 
 KEPT = {"edgedrop-journal", "edgedrop-tokens"}
 OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICAE32lW/jREtf/8GCwR9JeNW0NUitcF614HuR7lOCmb"  # of no box here
-SERVICES = {"edgedrop-bus", "edgedrop-signer", "edgedrop-mint", "edgedrop-courier"}
+SERVICES = {"edgedrop-bus", "edgedrop-cooling", "edgedrop-signer", "edgedrop-mint", "edgedrop-courier"}
 
 
 @dataclass(frozen=True, slots=True)

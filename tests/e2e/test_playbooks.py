@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,15 +20,18 @@ import pytest
 from infra.home import ROOT
 from infra.plan.model import HubAddresses
 from node_image.bus.config import HUB_USER, leaf_config
+from node_image.cooling import AGENT_PORT, STATUS_PORT
 from node_image.protocol import voucher
 from node_image.spec import node_file, render
 from tests.drop_on_disk import Drop, make_drop
 from tests.e2e.box import Box, image, start_box
 from tests.e2e.standing import Standing, docker, wait_for
+from tests.sensor_tree import COOL, DIE, DIE_NAME, INPUTS, LIMIT, MODE, PWM, make_tree
 
 pytestmark = pytest.mark.e2e
 
 SERVICES = tuple(node_file().containers)
+SENSORS = "/var/lib/sensors"  # in the box, whose kernel shows none
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,14 @@ def node(standing: Standing, hub: HubAddresses, tmp_path_factory: pytest.TempPat
     for name in ("cloud.pem", "authority.pem", "witness-key.pem", "witness-tls.pem"):
         (files / name).write_text("none\n")
     (files / "nats.conf").write_text(leaf_config(hub.bus, (standing.home / "keys" / "bus.secret").read_text()))
-    containers = [
-        msgspec.to_builtins(one) | {"binds": one.binds} for one in render({name: push(hub, name) for name in SERVICES})
-    ]
+    images = {name: push(hub, name) for name in SERVICES}
+    containers = [msgspec.to_builtins(one) | {"binds": one.binds} for one in render(images, "appliance")]
+    cooling = next(one for one in containers if one["service"] == "cooling")
+    cooling["binds"] = [*cooling["binds"][:1], f"{SENSORS}/class:/host/sys/class"]
+    cooling["env"] = {"EDGEDROP_DWELL_S": "1"}
+    make_tree(folder / "class")
+    box.run("mkdir", SENSORS)
+    docker("cp", str(folder / "class"), f"{box.container}:{SENSORS}/class")
     told = {
         "ansible_host": box.address,
         "ansible_user": "root",
@@ -133,6 +142,82 @@ async def tell_lease(standing: Standing, hub: HubAddresses, drop: Drop, key: str
     client = await nats.connect(f"nats://{hub.bus}:4222", user=HUB_USER, password=secret)
     await client.jetstream().publish(f"lease.{drop.facts.drop}.{drop.facts.node}", drop.lease(key))
     await client.close()
+
+
+def test_fans_are_the_services_users_to_drive_and_nothing_else_below_sys_is(node: Node) -> None:
+    """systemd-tmpfiles with what the role put there; the tree stands over /sys/class for as long."""
+    hand_over = "systemd-tmpfiles --create edgedrop-fans.conf"
+    node.box.run("sh", "-ec", f"mount --bind {SENSORS}/class /sys/class; {hand_over}; umount /sys/class")
+    owned = node.box.run("find", f"{SENSORS}/class", "-type", "f", "-group", "10001", "-perm", "0664")
+    assert set(owned.split()) == {f"{SENSORS}/class/{name}" for name in (PWM, MODE)}
+
+
+class Heat:
+    """A shell in the box that writes all temperatures of the tree, trembling, from the one that it is told."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+        self._write(COOL)
+        files = " ".join(f"{SENSORS}/class/{name}" for name in INPUTS)
+        loop = f"while read t </tmp/heat; do for f in {files}; do echo $((t + RANDOM % 100)) >$f; done; sleep 0.3; done"
+        docker("exec", "-d", box.container, "bash", "-c", loop)
+
+    def at(self, millidegrees: int) -> None:
+        """From now on, and the agent saw it: a change of forty degrees between two looks is a lie to it."""
+        self._write(millidegrees)
+        wait_for(lambda: all(0 <= one * 1000 - millidegrees < 100 for one in self._told()), 10, "the temperature")
+
+    def _write(self, millidegrees: int) -> None:
+        self._box.run("sh", "-c", f"echo {millidegrees} >/tmp/heat.new; mv /tmp/heat.new /tmp/heat")
+
+    def _told(self) -> list[float]:
+        status = httpx.get(f"http://{self._box.address}:{STATUS_PORT}/v1/status", timeout=5).json()
+        return [one["celsius"] for one in status["sensors"]]
+
+    def weight(self) -> str:
+        """What a front is told."""
+        with socket.create_connection((self._box.address, AGENT_PORT), 5) as line:
+            return line.makefile().readline().strip()
+
+    def end(self) -> None:
+        """The shell ends with its file."""
+        self._box.run("rm", "/tmp/heat")
+
+
+def test_heat_leads_to_weight_down_drain_stop_and_return(node: Node) -> None:
+    heat, base = Heat(node.box), f"http://{node.box.address}:8080"
+    try:
+        wait_for(lambda: heat.weight() == "100%", 20, "a cool box")
+        heat.at(LIMIT - 30_000)
+        heat.at(LIMIT - 14_000)
+        wait_for(lambda: heat.weight() == "50%", 10, "half the weight")
+        assert node.box.run("cat", f"{SENSORS}/class/{PWM}") == "255", "the fans came first"
+        heat.at(LIMIT - 7_000)
+        wait_for(lambda: heat.weight() == "0%", 10, "drained")
+        assert httpx.get(f"{base}/readyz", timeout=5).is_success, "what was sent is answered"
+        heat.at(LIMIT - 2_000)
+        wait_for(lambda: httpx.get(f"{base}/readyz", timeout=5).status_code == 503, 10, "stopped")
+        refused = httpx.post(f"{base}/v1/claims", json={}, timeout=5)
+        assert (refused.json()["error"]["code"], refused.headers["Retry-After"]) == ("too_hot", "10")
+        heat.at(LIMIT - 30_000)
+        wait_for(lambda: heat.weight() == "50%", 20, "half of it again")
+        heat.at(COOL)
+        wait_for(lambda: heat.weight() == "100%", 20, "its whole weight")
+        wait_for(lambda: httpx.get(f"{base}/readyz", timeout=5).is_success, 5, "the mint")
+    finally:
+        heat.end()
+
+
+def test_a_sensor_that_is_gone_for_good_is_forgotten_as_the_runbook_says(node: Node) -> None:
+    """Each `docker` line of docs/runbooks/too-hot.md, typed on the node."""
+    page = (ROOT / "docs" / "runbooks" / "too-hot.md").read_text()
+    look, *forget = [line.split() for line in page.splitlines() if line.startswith("docker ")]
+    node.box.run("rm", f"{SENSORS}/class/{DIE}")
+    wait_for(lambda: DIE_NAME + " is vanished" in node.box.run(*look), 10, "the vanished sensor")
+    for line in forget:
+        node.box.run(*line)
+    wait_for(lambda: '"rung"' in node.box.run(*look), 20, "the agent")
+    assert DIE_NAME not in node.box.run(*look)
 
 
 def test_what_was_changed_by_hand_is_mended_and_nothing_else(node: Node) -> None:

@@ -9,8 +9,9 @@ from infra.errors import NotVerified, StackNotUp
 from infra.home import place, write_private
 from infra.release import PAYLOAD_TYPE, Release
 from node_image.protocol import dsse
+from node_image.spec import node_file
 
-MADE = Release(1, {"mint": "edgedrop/mint@sha256:aa", "bus": "edgedrop/bus@sha256:bb"})
+MADE = Release(1, {service: f"edgedrop/{service}@sha256:aa" for service in node_file().containers})
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +50,14 @@ def test_one_that_stands_under_anothers_name_is_refused() -> None:
     keep(Release(1, {"mint": "edgedrop/mint@sha256:cc"}), MADE.digest, keys.owner_pem())
     with pytest.raises(NotVerified, match="is another one"):
         release.current("lab")
+
+
+def test_one_of_before_a_service_came_says_what_is_missing_and_what_to_type() -> None:
+    old = Release(1, {service: image for service, image in MADE.images.items() if service != "cooling"})
+    keep(old, old.digest, keys.owner_pem())
+    with pytest.raises(StackNotUp, match="has no image of cooling") as told:
+        release.current("lab")
+    assert told.value.hint == "type: edgedrop up lab"
 
 
 def test_one_that_is_gone_is_refused() -> None:
