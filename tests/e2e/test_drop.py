@@ -54,6 +54,7 @@ def test_journal_ledger_and_chain_hold_the_same_32(shared: Standing, shown: str)
     # A claim that the dead appliance had signed and not answered was signed anew by the spare: one of the two redeems.
     assert redeemed == 32 <= issued
     shared.runbook("no-agreement")
+    shared.runbook("too-hot")
 
 
 def test_the_claim_page_and_its_metadata_are_served(outputs: dict[str, Any]) -> None:
