@@ -57,6 +57,7 @@ class Agent:
         self._outputs: tuple[Fan, ...] = ()
         self._disobeying: tuple[str, ...] = ()
         self._jiffies = (0, 0)
+        self._written = True
         self._taken_at = clock()
         self._looking, self._driving = Patient[Look](), Patient[tuple[str, ...]]()
 
@@ -85,9 +86,19 @@ class Agent:
         before, self.state = self.state, governor.step(self.state, look, self._dwell_s)
         self._taken_at = self._clock()
         self.document = document(self.state, self._outputs, self._disobeying)
-        told.write(self._places.run / told.FILE, self.document)
+        self._write(self.document)
         if _news(before) != _news(self.state):
             log("cooling", rung=self.document.rung, weight=self.document.weight, reason=self.document.reason)
+
+    def _write(self, document: told.Told) -> None:
+        """A full disk is no reason to stop cooling; the mint goes by what it was told last, while that is fresh."""
+        try:
+            told.write(self._places.run / told.FILE, document)
+            self._written = True
+        except OSError as fault:
+            if self._written:
+                log("cooling.json can't be written", level="warning", reason=str(fault))
+            self._written = False
 
     def drive(self) -> tuple[str, ...]:
         """The fans, as decided; the names of those that don't obey. Blocks."""

@@ -2,8 +2,9 @@
 
 A fault is noticed within ten seconds (`VANISHED_S`, `STUCK_S`, at once where it lies); a sensor that was not believed
 is believed again once it has behaved for `SOUND_S`. A standing value alone is no fault: an idle box is that quiet.
-It is one where the sensor is known to move and the others, or the load, did while it stood still. What is not told
-from the truth: a sensor that never moved since it is known, and one that drifts slowly.
+It is one where the sensor is known to move and the others, or the load, did while it stood still; and where it never
+moved and stands at its limit, as an input that nothing is connected to: hot parts tremble. What is not told from the
+truth: a sensor that never moved and stands below its limit, and one that drifts slowly.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ VANISHED_S = 3.0
 STUCK_S = 8.0
 ANSWERS_S = 3.0  # so long may a sensor take to follow the others
 SOUND_S = 15.0
+UNMOVED_S = 20.0  # at the limit
+AT_LIMIT = 3_000  # millidegrees below it; there the mint is stopped (ladder.py)
 LIVELY = 3  # changes of a sensor that is known to move
 MOVED = 3_000  # millidegrees of another sensor
 LOAD_MOVED = 0.5  # of all processors
@@ -129,13 +132,20 @@ def _jumped(samples: Sequence[Sample]) -> bool:
 
 def _stuck(track: Track, moving: Sequence[tuple[Sequence[Sample], float]], now: float) -> bool:
     since = stands_since(track.samples)
-    if since is None or track.changes < LIVELY:
+    if since is None:
         return False
     if track.verdict is Verdict.STUCK and since <= track.bad_at:
         return True
+    if track.changes < LIVELY:
+        return _unmoved_at_limit(track, now - since)
     if now - since < STUCK_S:
         return False
     return any(_span(samples, since, now - ANSWERS_S) >= least for samples, least in moving)
+
+
+def _unmoved_at_limit(track: Track, seconds: float) -> bool:
+    hot = track.value is not None and track.value >= track.limit - AT_LIMIT
+    return hot and track.changes == 0 and seconds >= UNMOVED_S
 
 
 def stands_since(samples: Sequence[Sample]) -> float | None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -159,6 +162,28 @@ def test_a_read_that_hangs_is_a_sensor_that_vanished(box: Box) -> None:
     asyncio.run(run())
     assert noticed()
     assert time.monotonic() - asked < 10
+
+
+def test_a_file_that_cannot_be_written_is_no_reason_to_stop_cooling(box: Box) -> None:
+    (box.places.run / told.FILE).with_suffix(".part").mkdir()
+    box.tree.heat(65_000)
+    for _ in range(2):
+        box.now += 1
+        box.agent.take(box.agent.look())
+        box.agent.drive()
+    assert box.tree.number(PWM) == FULL
+
+
+def test_an_agent_whose_loop_falls_ends_so_that_it_is_started_again(box: Box) -> None:
+    """Without its loop it would tell an old weight for ever."""
+    script = (
+        "import sys, uvicorn; from pathlib import Path; from node_image.cooling.agent import Agent, Places; "
+        "from node_image.cooling.web import make_app; agent = Agent(Places(*map(Path, sys.argv[1:])));"
+        "agent.look = lambda: 1 / 0; uvicorn.run(make_app(agent, '127.0.0.1', 0, 0.1), port=0, log_level='error')"
+    )
+    places = [str(one) for one in (box.places.tree, box.places.proc, box.places.run)]
+    done = subprocess.run([sys.executable, "-c", script, *places], capture_output=True, timeout=30, check=False)
+    assert (done.returncode, b"ZeroDivisionError" in done.stderr) == (-signal.SIGTERM, True)
 
 
 def test_the_load_is_the_share_of_busy_time_since_the_last_look(box: Box) -> None:

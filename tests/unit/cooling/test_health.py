@@ -87,6 +87,21 @@ def test_a_sensor_that_never_moved_is_not_called_stuck() -> None:
         assert tracks["disk"].sound
 
 
+def test_an_input_with_nothing_on_it_that_stands_at_its_limit_is_stuck_until_it_moves() -> None:
+    def values(second: int) -> dict[str, int | None]:
+        return {"aux": 115_000 if second < 60 else 40_000 + second % 2, "two": ramp(second % 40)}
+
+    verdicts = [tracks["aux"].verdict for tracks in seen(values, 90)]
+    assert set(verdicts[:20]) == {Verdict.SOUND}, "for so long it might be true"
+    assert set(verdicts[21:60]) == {Verdict.STUCK}
+    assert verdicts[-1] is Verdict.SOUND
+
+
+def test_a_hot_sensor_that_trembles_is_believed() -> None:
+    for tracks in seen(lambda s: {"one": 89_000 + 1000 * (s % 19 == 0)}, 60):
+        assert tracks["one"].sound
+
+
 def test_a_sensor_may_take_a_moment_to_follow() -> None:
     """Quiet for a minute, then the others jump: it has three seconds."""
 
