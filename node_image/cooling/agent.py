@@ -13,7 +13,7 @@ from pathlib import Path
 from node_image.cooling import governor, told
 from node_image.cooling.fans import Fans
 from node_image.cooling.governor import DEGREE, Look, State
-from node_image.cooling.ladder import DWELL_S
+from node_image.cooling.ladder import DWELL_S, Rung
 from node_image.cooling.sensors import Fan, Reading, read_fans, read_sensors
 from node_image.service import log
 
@@ -52,7 +52,7 @@ class Agent:
     def __init__(self, places: Places, dwell_s: float = DWELL_S, clock: Callable[[], float] = time.monotonic) -> None:
         self._places, self._dwell_s, self._clock = places, dwell_s, clock
         self.fans = Fans()
-        self.state = governor.known(remembered(places.run / told.FILE), clock())
+        self.state = earlier(places.run / told.FILE, clock())
         self.document: told.Told | None = None
         self._outputs: tuple[Fan, ...] = ()
         self._disobeying: tuple[str, ...] = ()
@@ -123,10 +123,13 @@ class Agent:
         return None
 
 
-def remembered(file: Path) -> dict[str, int]:
-    """The sensors of an earlier life with their limits: one that went with a restart is missed too."""
+def earlier(file: Path, now: float) -> State:
+    """What an earlier life knew: a sensor that went with a restart is missed, and a rung is not left by one."""
     before = told.read(file)
-    return {one.name: int(one.limit_celsius * DEGREE) for one in before.sensors} if before else {}
+    if before is None:
+        return State()
+    rung = Rung[before.rung.upper()] if told.read_fresh(file) else Rung.NORMAL  # a box that was off has cooled down
+    return governor.known({one.name: int(one.limit_celsius * DEGREE) for one in before.sensors}, rung, now)
 
 
 def _news(state: State) -> tuple[object, ...]:

@@ -56,9 +56,9 @@ class State:
         return "; ".join(_reasons(self))
 
 
-def known(names: Mapping[str, int], now: float) -> State:
+def known(names: Mapping[str, int], rung: Rung, now: float) -> State:
     """A state that knows sensors by name, with their limits, from an earlier life: one that is gone is missed."""
-    return State(tracks={name: Track(name, limit, now) for name, limit in names.items()})
+    return State(tracks={name: Track(name, limit, now) for name, limit in names.items()}, place=Place(rung))
 
 
 def step(state: State, look: Look, dwell_s: float = ladder.DWELL_S) -> State:

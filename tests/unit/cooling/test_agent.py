@@ -138,6 +138,22 @@ def test_a_sensor_that_went_while_the_agent_was_away_is_missed(box: Box) -> None
     assert (found.rung, found.weight) == ("reduced", 50)
 
 
+def test_a_stop_is_not_left_by_a_restart_but_by_a_night(box: Box) -> None:
+    box.looks(1)
+    box.tree.heat(65_000)
+    box.looks(1)
+    box.tree.heat(HOT)
+    box.looks(1)
+    for name in ("hwmon/hwmon0/name", ZONE):
+        box.tree.remove(name)
+    box.restart()
+    assert box.looks(5).rung == "stop", "no sensor is believed"
+    old = time.time() - told.FRESH_S - 1
+    os.utime(box.places.run / told.FILE, (old, old))
+    box.restart()
+    assert box.looks(5).rung == "reduced"
+
+
 def test_a_read_that_hangs_is_a_sensor_that_vanished(box: Box) -> None:
     """As on a bus that is locked up: the file is a pipe that nobody writes to. Nothing waits for it but its thread."""
     box.looks(2)

@@ -86,7 +86,7 @@ def test_a_doubted_sensor_beside_a_sound_one_costs_noise_and_nothing_else() -> N
 
 
 def test_a_sensor_of_an_earlier_life_that_is_gone_is_missed() -> None:
-    state = governor.known({"die": LIMIT}, 0.0)
+    state = governor.known({"die": LIMIT}, Rung.NORMAL, 0.0)
     for second in range(10):
         state = governor.step(state, Look(float(second), ()))
     assert (state.weight, state.reason) == (50, "die is vanished; no sensor is believed")
