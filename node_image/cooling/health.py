@@ -17,7 +17,7 @@ from node_image.cooling.sensors import Reading
 
 WINDOW_S = 30.0  # of samples that are kept
 VANISHED_S = 3.0
-STUCK_S = 8.0
+STUCK_S = 7.0
 ANSWERS_S = 3.0  # so long may a sensor take to follow the others
 SOUND_S = 15.0
 UNMOVED_S = 20.0  # at the limit
