@@ -41,5 +41,10 @@ def test_what_falls_or_lies_far_ahead_never_comes() -> None:
     assert seconds_to(LIMIT, rising(21, first=60_000)) is None, f"more than {HORIZON_S} s"
 
 
+def test_a_drift_of_less_than_a_degree_in_fifty_seconds_is_noise() -> None:
+    assert seconds_to(LIMIT, rising(15, first=89_000)) is None
+    assert seconds_to(LIMIT, rising(30, first=89_000)) is not None
+
+
 def test_at_the_limit_it_is_now_whatever_the_slope() -> None:
     assert seconds_to(LIMIT, rising(-100, first=100_000)) == 0.0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from node_image.cooling.health import SOUND_S, Sample, Track, Verdict, follow
+from node_image.cooling.health import Sample, Track, Verdict, follow
 from node_image.cooling.sensors import Reading
 
 LIMIT = 90_000
@@ -129,10 +129,10 @@ def test_a_stuck_sensor_stays_so_until_it_moves_and_has_behaved_for_a_while() ->
 
     verdicts = [tracks["one"].verdict for tracks in seen(values, 140)]
     assert set(verdicts[30:100]) == {Verdict.STUCK}
-    assert verdicts.index(Verdict.SOUND, 100) == pytest.approx(100 + SOUND_S, abs=2)
+    assert verdicts.index(Verdict.SOUND, 100) == pytest.approx(115, abs=2)
 
 
 def test_what_a_liar_said_before_is_forgotten() -> None:
-    *_, last = seen(lambda s: {"one": 127_000 if s < 20 else ramp(s)}, 60)
+    *_, last = seen(lambda s: {"one": 127_000 if s < 20 else ramp(s)}, 37)
     assert last["one"].sound
     assert all(one.value < LIMIT for one in last["one"].samples)
