@@ -1,4 +1,7 @@
-"""A tree as /sys/class has it, in a test's folder: two dies and a fan of hwmon, a thermal zone. It knows no physics."""
+"""A tree as /sys/class has it, in a test's folder: two dies and a fan of hwmon, a thermal zone. It knows no physics.
+
+As there, each chip is a link to its device, below `devices` beside the tree.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,15 @@ ZONE = "thermal/thermal_zone0/temp"
 INPUTS = (DIE, OTHER_DIE, ZONE)
 PWM, MODE = "hwmon/hwmon1/pwm2", "hwmon/hwmon1/pwm2_enable"
 LIMIT = 90_000  # of all three
-DIE_NAME, OTHER_NAME, ZONE_NAME = "coretemp/temp1 Package id 0", "coretemp/temp2 Core 0", "x86_pkg_temp/thermal_zone0"
-FAN_NAME = "nct6775/pwm2"
+DIE_NAME, OTHER_NAME = "coretemp@coretemp.0/temp1 Package id 0", "coretemp@coretemp.0/temp2 Core 0"
+ZONE_NAME = "x86_pkg_temp/thermal_zone0"
+FAN_NAME = "nct6775@nct6775.656/pwm2"
 COOL = 35_000
+DEVICES = {
+    "hwmon/hwmon0": "platform/coretemp.0/hwmon/hwmon0",
+    "hwmon/hwmon1": "platform/nct6775.656/hwmon/hwmon1",
+    "thermal/thermal_zone0": "virtual/thermal/thermal_zone0",
+}
 FILES = {
     "hwmon/hwmon0/name": "coretemp",
     "hwmon/hwmon0/temp1_label": "Package id 0",
@@ -64,6 +73,13 @@ class SensorTree:
 def make_tree(folder: Path) -> SensorTree:
     """A cool box."""
     tree = SensorTree(folder)
+    for name, device in DEVICES.items():
+        real = folder.parent / "devices" / device
+        real.mkdir(parents=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(f"../../devices/{device}")
+        if name.startswith("hwmon/"):
+            (real / "device").symlink_to("../../../" + real.parent.parent.name)
     for name, value in FILES.items():
         tree.write(name, value)
     tree.heat(COOL)

@@ -74,11 +74,10 @@ def node(standing: Standing, hub: HubAddresses, tmp_path_factory: pytest.TempPat
     images = {name: push(hub, name) for name in SERVICES}
     containers = [msgspec.to_builtins(one) | {"binds": one.binds} for one in render(images, "appliance")]
     cooling = next(one for one in containers if one["service"] == "cooling")
-    cooling["binds"] = [*cooling["binds"][:1], f"{SENSORS}/class:/host/sys/class"]
+    cooling["binds"] = [bind.replace("/sys/", f"{SENSORS}/", 1) for bind in cooling["binds"]]
     cooling["env"] = {"EDGEDROP_DWELL_S": "1"}
-    make_tree(folder / "class")
-    box.run("mkdir", SENSORS)
-    docker("cp", str(folder / "class"), f"{box.container}:{SENSORS}/class")
+    make_tree(folder / "sys" / "class")
+    docker("cp", str(folder / "sys"), f"{box.container}:{SENSORS}")
     told = {
         "ansible_host": box.address,
         "ansible_user": "root",
@@ -145,11 +144,14 @@ async def tell_lease(standing: Standing, hub: HubAddresses, drop: Drop, key: str
 
 
 def test_fans_are_the_services_users_to_drive_and_nothing_else_below_sys_is(node: Node) -> None:
-    """systemd-tmpfiles with what the role put there; the tree stands over /sys/class for as long."""
-    hand_over = "systemd-tmpfiles --create edgedrop-fans.conf"
-    node.box.run("sh", "-ec", f"mount --bind {SENSORS}/class /sys/class; {hand_over}; umount /sys/class")
-    owned = node.box.run("find", f"{SENSORS}/class", "-type", "f", "-group", "10001", "-perm", "0664")
-    assert set(owned.split()) == {f"{SENSORS}/class/{name}" for name in (PWM, MODE)}
+    """By the unit that the role put there; the tree stands over /sys for as long."""
+    node.box.run("sh", "-ec", "for d in class devices; do mount --bind " + SENSORS + "/$d /sys/$d; done")
+    try:
+        node.box.run("systemctl", "start", "edgedrop-fans.service")
+    finally:
+        node.box.run("umount", "/sys/class", "/sys/devices")
+    owned = node.box.run("find", SENSORS, "-type", "f", "-group", "10001", "-perm", "0664", "-printf", "%f ")
+    assert sorted(owned.split()) == [Path(name).name for name in (PWM, MODE)]
 
 
 class Heat:
