@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
+from node_image.cooling import AGENT_PORT
+
 NODE_PORT = 8080
 ADMIN_PORT = 9999
 
@@ -18,6 +20,7 @@ class FrontNode:
     address: str
     kind: Literal["appliance", "spare"]
     port: int = NODE_PORT
+    agent_port: int = AGENT_PORT  # of an appliance's cooling agent
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,8 @@ frontend claims
     http-request disable-l7-retry if METH_POST !{{ path /v1/claims }}
     # Of a voucher only the node that gave it can speak: each is asked in turn.
     use_backend lookup if METH_GET {{ path_beg /v1/claims/ /v1/receipts/ }} or METH_PUT {{ path_beg /v1/claims/ }}
+    # All that is left is drained for heat: it goes on until it stops by itself, rather than nobody.
+    use_backend lookup if {{ nbsrv(nodes) lt 1 }}
     default_backend nodes
 """
 
@@ -119,12 +124,16 @@ backend nodes
     # retries of that very request (one each {options.connect_ms} ms) already reach another node.
     default-server check inter 200ms fastinter 50ms downinter 500ms fall 2 rise 2
     default-server observe layer4 error-limit 1 on-error sudden-death
+    # The cooling agent tells a share of it; of HAProxy's own weight, 1, a half would be none. An agent that does not
+    # answer changes nothing.
+    default-server weight 100
 {lines}
 """
 
 
 def _server(node: FrontNode) -> str:
-    return f"    server {node.name} {node.address}:{node.port}" + (" backup" if node.kind == "spare" else "")
+    more = " backup" if node.kind == "spare" else f" agent-check agent-port {node.agent_port} agent-inter 1s"
+    return f"    server {node.name} {node.address}:{node.port}{more}"
 
 
 def _lookup(nodes: tuple[FrontNode, ...]) -> str:

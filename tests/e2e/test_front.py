@@ -20,8 +20,8 @@ import pytest
 
 from infra.ops.aside import words
 from node_image.front.config import FrontNode, FrontOptions, render
-from tests.e2e.box import image
-from tests.e2e.standing import docker, sweep
+from tests.e2e.box import start_haproxy
+from tests.e2e.standing import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,14 +33,6 @@ def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
-
-
-def start_haproxy(folder: Path, run: str) -> None:
-    """The front's own image, on this machine's loopback."""
-    label = ("--label", f"edgedrop.stack={run}")
-    settings = ("--network", "host", "--user", "0", "-v", f"{folder}:{folder}", "--entrypoint", "haproxy")
-    config = str(folder / "haproxy.cfg")
-    docker("run", "-d", "--name", run, *label, *settings, image("front")["id"], "-db", "-f", config)
 
 
 @dataclass
