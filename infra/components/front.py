@@ -32,7 +32,7 @@ class Front(pulumi.ComponentResource):
     def __init__(self, name: str, args: FrontArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("edgedrop:infra:Front", name, None, opts)
         geo = args.geography
-        nodes = tuple(FrontNode(node.name, node.address, node.kind) for node in geo.nodes)
+        nodes = tuple(FrontNode(node.name, node.address, node.kind, at_once=node.claims_at_once) for node in geo.nodes)
         self.container = docker.Container(
             name,
             name=f"{args.stack}-{name}",

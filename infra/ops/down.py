@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from infra import epochs, slots, stacks
+from infra import diversions, epochs, slots, stacks
 from infra.errors import EdgedropError
 from infra.home import home
 from infra.ops import pulumi_cli
@@ -54,4 +54,5 @@ def _forget(stack: Stack) -> None:
     pulumi_cli.forget(stack.name)
     stacks.forget(stack.name)
     epochs.forget(stack.name)
+    diversions.forget(stack.name)
     slots.give_back(stack.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Collection
 
@@ -11,12 +10,13 @@ import httpx
 from infra.ops.drops import plan_of
 from infra.plan.model import Geography
 from infra.stacks import Stack
+from node_image.front import runtime
+from node_image.front.runtime import Served
 
 STATS_PORT, MINT_PORT = 8404, 8080
 ANSWER_S = 2.0
-SEEN_S = 10.0  # a front looks at a node that was down every 0.5 s, and believes it after two good looks
+SEEN_S = 20.0  # a front believes a node that was down after 3 s of good checks, and one that is late begins them anew
 POLL_S = 0.2
-IN_SERVICE = re.compile(r'^haproxy_server_status\{proxy="nodes",server="([^"]+)",state="UP"\} 1$', re.MULTILINE)
 
 
 def not_served(stack: Stack, aside: Collection[str] = ()) -> list[str]:
@@ -42,7 +42,12 @@ def ready(client: httpx.Client, geo: Geography) -> set[str]:
 
 def in_service(client: httpx.Client, geo: Geography) -> set[str]:
     """By their front's checks."""
-    return set(IN_SERVICE.findall(_asked(client, f"http://{geo.front_address}:{STATS_PORT}/metrics") or ""))
+    return {name for name, one in at_front(client, geo).items() if one.state == "UP"}
+
+
+def at_front(client: httpx.Client, geo: Geography) -> dict[str, Served]:
+    """Its nodes as the front sees them; none where it doesn't answer."""
+    return runtime.served(_asked(client, f"http://{geo.front_address}:{STATS_PORT}/metrics") or "")
 
 
 def _geographies(stack: Stack) -> list[Geography]:

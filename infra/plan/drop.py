@@ -22,6 +22,7 @@ from infra.plan.model import (
     Tier,
 )
 from infra.spec import DropFile, DropSpec, GeographySpec, SplitSpec, TierSpec
+from node_image.front.config import CLAIMS_AT_ONCE
 from node_image.protocol.eip712 import grant_id
 from node_image.protocol.facts import cloud_node
 
@@ -165,4 +166,5 @@ def _node(
         epoch=geo.epoch,
         grant_id="0x" + grant_id(file.spec.name, name, geo.epoch).hex(),
         leases=held,
+        claims_at_once=box.claims_at_once if box else CLAIMS_AT_ONCE,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from node_image.front.config import CLAIMS_AT_ONCE
 from node_image.protocol.acts import Holder
 from node_image.protocol.amounts import amount
 
@@ -51,6 +52,7 @@ class Node:
     leases: tuple[Lease, ...]
     later: tuple[Epoch, ...] = ()  # oldest first
     awaited: tuple[Epoch, ...] = ()  # without leases: it makes their keys, which two holders have yet to sign for
+    claims_at_once: int = CLAIMS_AT_ONCE  # what its front gives it at a time
 
     def each(self) -> tuple[Node, ...]:
         """The node in each of its epochs by itself, oldest first; not in one that is awaited."""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, IPvAnyAddress, StrictInt
 
 from infra.spec.fields import Celsius, Frozen, HostKey, KeyFile, Megabits, Name, Port, Reach, Title, Url, Watts
+from node_image.front.config import CLAIMS_AT_ONCE
 
 
 class BmcSpec(Frozen):
@@ -50,6 +51,7 @@ class BoxSpec(Frozen):
     ssh_port: Port = 22
     ssh_user: str = "root"
     host_key: HostKey
+    claims_at_once: Annotated[StrictInt, Field(ge=1, le=1024)] = CLAIMS_AT_ONCE  # then a spare helps
 
 
 class SlotSpec(Frozen):

@@ -1,26 +1,44 @@
-"""A geography's front: haproxy.cfg as text. Pure; the golden file beside its test shows the whole result."""
+"""A geography's front: haproxy.cfg as text. Pure; the golden file beside its test shows the whole result.
+
+A claim passes HAProxy twice: `claims` chooses the appliances or the spares and tries again where a try fails; the pool
+behind chooses the node and tries once. HAProxy's passive checks see only what is not tried again: so each try is seen.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from node_image.cooling import AGENT_PORT
 
 NODE_PORT = 8080
 ADMIN_PORT = 9999
+CLAIMS_AT_ONCE = 64  # in hand at a time: a mint answers some 1,500/s, so that the last of them waits 40 ms
+
+Kind = Literal["appliance", "spare"]
 
 
 @dataclass(frozen=True, slots=True)
 class FrontNode:
-    """What a front knows of a node; a spare takes claims only while no appliance is up."""
+    """What a front knows of a node; a spare takes claims only while no appliance has a hand free."""
 
     name: str
     address: str
-    kind: Literal["appliance", "spare"]
+    kind: Kind
     port: int = NODE_PORT
+    at_once: int = CLAIMS_AT_ONCE  # claims that it is given at a time
     agent_port: int = AGENT_PORT  # of an appliance's cooling agent
+
+
+def pool(kind: Kind) -> str:
+    """The backend that holds the nodes of a kind."""
+    return f"{kind}s"
+
+
+POOLS = (pool("appliance"), pool("spare"))
+ANYONE = "anyone"  # the backend of the last resort: whoever is alive
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +52,26 @@ class FrontOptions:
     max_connections: int = 4096
     max_body: int = 8192  # a claim is under 1 KiB
     connect_ms: int = 250
+    queue_ms: int = 1000
     server_ms: int = 800
-    # A dying box still accepts connections and resets them: seen were up to 4 tries in 20 ms before its first refusal,
-    # which is what takes it out. After the last try HAProxy closes on a kept-alive buyer without a word.
-    retries: int = 20
+    tries: int = 6  # more of them; one goes to the appliances, the next to the spares
+    errors: int = 4  # one after the other: no single claim takes a node of both pools out
+
+    @property
+    def folder(self) -> Path:
+        """Where the two halves of the front meet."""
+        return Path(self.admin_socket).parent
 
 
 def render(geo: str, nodes: tuple[FrontNode, ...], options: FrontOptions | None = None) -> str:
     """The whole configuration of the front of `geo`."""
     chosen = options or FrontOptions()
-    faces = (_global(geo, chosen), _defaults(geo, chosen), _claims(geo, chosen))
-    return "\n".join((*faces, _nodes(nodes, chosen), _lookup(nodes), _stats(chosen)))
+    held = {name: tuple(node for node in nodes if pool(node.kind) == name) for name in POOLS}
+    parts = [_global(geo, chosen), _defaults(geo, chosen), _claims(geo, chosen)]
+    for at, name in enumerate(POOLS):
+        others = [other for other in (name, POOLS[1 - at]) if held[other]]
+        parts += [_first(name, others, chosen), _pool(name, held[name], chosen)]
+    return "\n".join((*parts, _anyone(nodes), _lookup(nodes), _stats(chosen)))
 
 
 def _error(geo: str, status: int, code: str, message: str, hint: str, retry_after: int | None = None) -> str:
@@ -59,7 +86,8 @@ def _global(geo: str, options: FrontOptions) -> str:
 # Front of {geo}. Rendered by node_image/front/config.py: edit that.
 global
     log stdout format raw local0
-    maxconn {options.max_connections}
+    # A buyer's connection, and the one from `claims` to a pool.
+    maxconn {2 * options.max_connections}
     stats socket {options.admin_socket} mode 600 level admin
     stats socket ipv4@127.0.0.1:{options.admin_port} level admin
 """
@@ -73,15 +101,14 @@ def _defaults(geo: str, options: FrontOptions) -> str:
 defaults
     mode http
     log global
-    option httplog
     option dontlognull
-    option forwardfor
     # A whole request is held before a node is chosen: only then can it be sent again to another one.
     option http-buffer-request
+    option redispatch 1
     timeout http-request 5s
     timeout http-keep-alive 30s
     timeout client 15s
-    timeout queue 1s
+    timeout queue {options.queue_ms}ms
     timeout connect {options.connect_ms}ms
     timeout check 200ms
     timeout server {options.server_ms}ms
@@ -93,37 +120,60 @@ defaults
 
 def _claims(geo: str, options: FrontOptions) -> str:
     large = _error(geo, 413, "bad_claim", "the request is too large", f"at most {options.max_body} bytes")
+    appliances, spares = POOLS
     return f"""\
 frontend claims
     bind {options.claims_bind}
+    maxconn {options.max_connections}
+    option httplog
+    option forwardfor
+    capture response header X-Edgedrop-Node len 64
     http-request del-header X-Forwarded-For
     http-request return {large} if {{ req.body_size gt {options.max_body} }}
     # POST /v1/claims is idempotent by claim_id, so it may be sent twice; no other POST may.
     http-request disable-l7-retry if METH_POST !{{ path /v1/claims }}
     # Of a voucher only the node that gave it can speak: each is asked in turn.
     use_backend lookup if METH_GET {{ path_beg /v1/claims/ /v1/receipts/ }} or METH_PUT {{ path_beg /v1/claims/ }}
-    # All that is left is drained for heat: it goes on until it stops by itself, rather than nobody.
-    use_backend lookup if {{ nbsrv(nodes) lt 1 }}
-    default_backend nodes
+    # Of a place that is cut off no node may be ready, and each still hands out reserve vouchers; where all that is left
+    # is drained for heat, it goes on until it stops by itself.
+    use_backend {ANYONE} if {{ nbsrv({appliances}) eq 0 }} {{ nbsrv({spares}) eq 0 }}
+    # Before claims wait for an appliance, a spare that has a hand free takes them.
+    use_backend {spares}-first if {{ be_conn_free({appliances}) le 0 }} {{ be_conn_free({spares}) gt 0 }}
+    default_backend {appliances}-first
 """
 
 
-def _nodes(nodes: tuple[FrontNode, ...], options: FrontOptions) -> str:
+def _first(name: str, pools: list[str], options: FrontOptions) -> str:
+    """A claim's tries: `first` with redispatch takes the two in turns."""
+    lines = "\n".join(f"    server {one} unix@{options.folder / one}.sock" for one in pools)
+    return f"""\
+backend {name}-first
+    balance first
+    retries {options.tries}
+    retry-on conn-failure empty-response response-timeout 500 502 503 504
+    timeout server {options.queue_ms + options.connect_ms + options.server_ms + 200}ms
+{lines}
+"""
+
+
+def _pool(name: str, nodes: tuple[FrontNode, ...], options: FrontOptions) -> str:
     lines = "\n".join(_server(node) for node in nodes)
     return f"""\
-backend nodes
+frontend to-{name}
+    bind unix@{options.folder / name}.sock mode 600
+    no log
+    default_backend {name}
+
+backend {name}
     balance leastconn
-    option redispatch 1
-    option allbackups
-    retries {options.retries}
-    retry-on conn-failure empty-response response-timeout 502 503 504
+    retries 0
     option httpchk
     http-check send meth GET uri /readyz ver HTTP/1.1 hdr Host node
     http-check expect status 200
-    # A refused or lost connection of a buyer counts as a failed check: one more and the node is down, so that the
-    # retries of that very request (one each {options.connect_ms} ms) already reach another node.
-    default-server check inter 200ms fastinter 50ms downinter 500ms fall 2 rise 2
-    default-server observe layer4 error-limit 1 on-error sudden-death
+    # Out after two failed checks, or {options.errors} tries in a row without an answer: 5xx, garbage, nothing in time.
+    # A buyer's own 4xx is an answer. Back after 3 s of good checks (one each 100 ms), and with a claim or two at first.
+    default-server check inter 200ms fastinter 100ms downinter 500ms fall 2 rise 30 slowstart 5s
+    default-server observe layer7 error-limit {options.errors} on-error mark-down
     # The cooling agent tells a share of it; of HAProxy's own weight, 1, a half would be none. An agent that does not
     # answer changes nothing.
     default-server weight 100
@@ -132,30 +182,47 @@ backend nodes
 
 
 def _server(node: FrontNode) -> str:
-    more = " backup" if node.kind == "spare" else f" agent-check agent-port {node.agent_port} agent-inter 1s"
-    return f"    server {node.name} {node.address}:{node.port}{more}"
+    more = f" agent-check agent-port {node.agent_port} agent-inter 1s" if node.kind == "appliance" else ""
+    return f"    server {node.name} {node.address}:{node.port} maxconn {node.at_once}{more}"
+
+
+def _anyone(nodes: tuple[FrontNode, ...]) -> str:
+    """What a node that isn't ready answers is its own word: a reserve voucher, or why there is none."""
+    lines = "\n".join(f"    server {node.name} {node.address}:{node.port} track lookup/{node.name}" for node in nodes)
+    return f"""\
+backend {ANYONE}
+    balance roundrobin
+    retries {len(nodes) + 2}
+    retry-on conn-failure empty-response junk-response response-timeout 500 502 503 504
+{lines}
+"""
 
 
 def _lookup(nodes: tuple[FrontNode, ...]) -> str:
-    """A claim may have been answered by any node, a spare too: ask until one knows it."""
-    lines = "\n".join(f"    server {node.name} {node.address}:{node.port} track nodes/{node.name}" for node in nodes)
+    """A claim may have been answered by any node, a spare too, ready or not: ask until one knows it."""
+    lines = "\n".join(f"    server {node.name} {node.address}:{node.port} check" for node in nodes)
     return f"""\
 backend lookup
     balance roundrobin
-    option redispatch 1
     retries {len(nodes) + 2}
     retry-on conn-failure empty-response response-timeout 404 502 503 504
+    timeout check 1s
+    option httpchk
+    http-check send meth GET uri /livez ver HTTP/1.1 hdr Host node
+    http-check expect status 200
+    default-server inter 500ms fastinter 100ms fall 2 rise 1
 {lines}
 """
 
 
 def _stats(options: FrontOptions) -> str:
+    appliances, spares = POOLS
     return f"""\
 frontend stats
     bind {options.stats_bind}
-    option dontlog-normal
+    no log
     monitor-uri /readyz
-    monitor fail if {{ nbsrv(nodes) lt 1 }}
+    monitor fail if {{ nbsrv({appliances}) eq 0 }} {{ nbsrv({spares}) eq 0 }}
     http-request return status 200 content-type text/plain string ok if {{ path /livez }}
     http-request use-service prometheus-exporter if {{ path /metrics }}
     stats enable

@@ -30,7 +30,7 @@ from node_image.bus.config import HUB_USER
 from node_image.bus.cooling import subject, tell_cooling
 from node_image.cooling import told
 from node_image.cooling.curve import FULL
-from node_image.front.config import FrontNode, FrontOptions, render
+from node_image.front.config import FrontNode, FrontOptions, pool, render
 from node_image.signer.client import SignerClient
 from tests.drop_on_disk import Drop, make_drop, softhsm_missing
 from tests.e2e.box import start_haproxy
@@ -112,7 +112,7 @@ class Place:
         """The appliance's in HAProxy's own statistics."""
         text = httpx.get(f"{self.url('stats')}/;csv", timeout=5).text
         rows = csv.DictReader(io.StringIO(text.removeprefix("# ")))
-        return next(row for row in rows if (row["pxname"], row["svname"]) == ("nodes", APPLIANCE))
+        return next(row for row in rows if (row["pxname"], row["svname"]) == (pool("appliance"), APPLIANCE))
 
     def seen(self) -> tuple[str, int]:
         """Status and weight there; HAProxy says `DRAIN (agent)` whoever drained it."""
@@ -163,7 +163,7 @@ def stand_up(made: Place, run: str) -> None:
     made.processes["spare"] = subprocess.Popen([sys.executable, TINY, str(ports["spare"]), SPARE])
     made.agent()
     nodes = (
-        FrontNode(APPLIANCE, "127.0.0.1", "appliance", ports["mint"], ports["agent"]),
+        FrontNode(APPLIANCE, "127.0.0.1", "appliance", ports["mint"], agent_port=ports["agent"]),
         FrontNode(SPARE, "127.0.0.1", "spare", ports["spare"]),
     )
     local = f"127.0.0.1:{ports['claims']}", f"127.0.0.1:{ports['stats']}"
@@ -219,7 +219,7 @@ def test_a_heat_ramp_is_weight_down_drain_stop_and_return_and_no_buyer_notices(p
         refused = place.claim(place.url("mint"))
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "too_hot")
         place.heater.cool()
-        wait_for(lambda: place.seen() == ("UP", 50), 20, "the return by half the weight")
+        wait_for(lambda: place.told().weight == 50, 20, "the return by half the weight")
         wait_for(lambda: place.seen() == ("UP", 100), 20, "the return")
         mark = len(buyers.answers) + 1
         wait_for(lambda: APPLIANCE in buyers.since(mark), 5, "the appliance's claims")
@@ -250,7 +250,7 @@ def test_a_stuck_and_a_vanished_sensor_are_noticed_in_under_ten_seconds(place: P
 
 
 def test_what_a_person_told_the_front_is_not_taken_back_by_the_agent(place: Place) -> None:
-    place.admin(f"set server nodes/{APPLIANCE} state drain")
+    place.admin(f"set server {pool('appliance')}/{APPLIANCE} state drain")
     try:
         place.heater.wanted = 63
         place.heater.climb_until(lambda: place.seen() == ("DRAIN", 50), "the agent is heard")
@@ -258,7 +258,7 @@ def test_what_a_person_told_the_front_is_not_taken_back_by_the_agent(place: Plac
         wait_for(lambda: place.seen() == ("DRAIN", 100), 20, "the agent's all clear, which is no word of state")
     finally:
         place.heater.cool()
-        place.admin(f"set server nodes/{APPLIANCE} state ready")
+        place.admin(f"set server {pool('appliance')}/{APPLIANCE} state ready")
     wait_for(lambda: place.seen() == ("UP", 100), 5, "ready")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
@@ -10,7 +11,6 @@ import time
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,21 +18,33 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from infra.ops.aside import words
 from node_image.front.config import FrontNode, FrontOptions, render
+from node_image.front.runtime import words
 from tests.e2e.box import start_haproxy
-from tests.e2e.standing import sweep
+from tests.e2e.standing import sweep, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 TINY = Path(__file__).with_name("tiny_node.py")
+APPLIANCE, SPARE = "quay-appliance1", "quay-spare1"
+AT_ONCE = 16
 
 
 def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One claim as its buyer saw it; times are of the monotonic clock."""
+
+    sent: float
+    answered: float
+    status: int
+    node: str
 
 
 @dataclass
@@ -46,35 +58,73 @@ class Site:
     def claim(self, client: httpx.Client, claim_id: str) -> httpx.Response:
         return client.post(f"{self.url}/v1/claims", json={"claim_id": claim_id})
 
+    def be(self, name: str, **how: object) -> None:
+        """Make a node another one."""
+        httpx.post(f"http://127.0.0.1:{self.ports[name]}/be", json=how).raise_for_status()
+
+    def told(self, command: str) -> None:
+        """At the runtime socket; HAProxy says nothing where it did it."""
+        with socket.create_connection(("127.0.0.1", self.admin), 5) as line:
+            line.sendall(f"{command}\n".encode())
+            assert line.recv(1024).strip() == b""
+
+    def figure(self, name: str, proxy: str, server: str) -> float:
+        """One of HAProxy's own of a server."""
+        found = re.search(
+            rf'^haproxy_server_{name}{{proxy="{proxy}",server="{server}"(,[^}}]*)?}} (\S+)$',
+            httpx.get(f"{self.stats}/metrics").text,
+            re.MULTILINE,
+        )
+        assert found, name
+        return float(found[2])
+
+    def load(self, claims: int, per_second: float, *acts: tuple[float, Callable[[], None]]) -> list[Seen]:
+        """Claims at that pace, each at its time whatever became of those before; acts at their seconds."""
+
+        def one(number: int) -> Seen:
+            time.sleep(max(0.0, begin + number / per_second - time.monotonic()))  # its time
+            sent = time.monotonic()
+            answer = self.claim(client, f"{begin}-{number}")
+            return Seen(sent, time.monotonic(), answer.status_code, answer.headers.get("X-Edgedrop-Node", ""))
+
+        limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
+        with httpx.Client(timeout=10, limits=limits) as client, ThreadPoolExecutor(100) as pool:
+            begin = time.monotonic()
+            answers = [pool.submit(one, number) for number in range(claims)]
+            for second, act in acts:
+                time.sleep(max(0.0, begin + second - time.monotonic()))  # its time
+                act()
+            return [answer.result() for answer in answers]
+
 
 def wait_ready(url: str) -> None:
-    for _ in range(100):
-        with suppress(httpx.HTTPError):
-            if httpx.get(url, timeout=1).status_code == 200:
-                return
-        time.sleep(0.05)
-    pytest.fail(f"{url} is not ready after 5 s")
+    wait_for(lambda: answers(url), 5, url)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=1).status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    ports = {name: free_port() for name in ("quay-appliance1", "quay-spare1")}
+    ports = {name: free_port() for name in (APPLIANCE, SPARE)}
     nodes = {name: subprocess.Popen([sys.executable, TINY, str(port), name]) for name, port in ports.items()}
     places = (
-        FrontNode("quay-appliance1", "127.0.0.1", "appliance", ports["quay-appliance1"]),
-        FrontNode("quay-spare1", "127.0.0.1", "spare", ports["quay-spare1"]),
+        FrontNode(APPLIANCE, "127.0.0.1", "appliance", ports[APPLIANCE], AT_ONCE),
+        FrontNode(SPARE, "127.0.0.1", "spare", ports[SPARE]),
     )
-    claims, stats = free_port(), free_port()
-    admin = free_port()
+    claims, stats, admin = free_port(), free_port(), free_port()
     options = FrontOptions(f"127.0.0.1:{claims}", f"127.0.0.1:{stats}", str(tmp_path / "admin.sock"), admin)
     (tmp_path / "haproxy.cfg").write_text(render("quay", places, options))
     run = f"front-{uuid.uuid4().hex[:6]}"
     try:
-        start_haproxy(tmp_path, run)
-        wait_ready(f"http://127.0.0.1:{stats}/readyz")
         for port in ports.values():
             wait_ready(f"http://127.0.0.1:{port}/readyz")
-        time.sleep(0.6)  # two checks of each node, so that both are known as up
+        start_haproxy(tmp_path, run)
+        wait_ready(f"http://127.0.0.1:{stats}/readyz")
         yield Site(f"http://127.0.0.1:{claims}", f"http://127.0.0.1:{stats}", nodes, ports, admin)
     finally:
         sweep(run)
@@ -83,70 +133,110 @@ def site(tmp_path: Path) -> Iterator[Site]:
             process.wait()
 
 
-@pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hung"])
-def test_no_claim_fails_when_the_appliance_goes(site: Site, fault: signal.Signals) -> None:
-    """50 claims/s for four seconds; the appliance goes after one."""
+@pytest.mark.parametrize("fault", ["killed", "hung", "slow", "500", "garbage"])
+def test_no_claim_fails_and_the_appliance_is_out_within_a_second(site: Site, fault: str) -> None:
+    """100 claims/s for three seconds; the appliance goes wrong after one. It says that it is ready all along."""
+    at_fault: list[float] = []
 
-    def one(number: int) -> tuple[int, str]:
-        time.sleep(max(0.0, begin + number / 50 - time.monotonic()))
-        answer = site.claim(client, f"claim-{number}")
-        return answer.status_code, answer.headers.get("X-Edgedrop-Node", "")
+    def strike() -> None:
+        at_fault.append(time.monotonic())
+        if fault in ("killed", "hung"):
+            site.nodes[APPLIANCE].send_signal(signal.SIGKILL if fault == "killed" else signal.SIGSTOP)
+        else:
+            site.be(APPLIANCE, claims="5s" if fault == "slow" else fault)
 
-    limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
-    with httpx.Client(timeout=10, limits=limits) as client, ThreadPoolExecutor(100) as pool:
-        begin = time.monotonic()
-        answers = [pool.submit(one, number) for number in range(200)]
-        time.sleep(1)
-        site.nodes["quay-appliance1"].send_signal(fault)
-        seen = Counter(answer.result() for answer in answers)
-    assert {status for status, _ in seen} <= {200, 201}, seen
-    assert {node for _, node in seen} == {"quay-appliance1", "quay-spare1"}, seen
+    seen = site.load(300, 100, (1, strike))
+    assert {one.status for one in seen} <= {200, 201}, Counter(one.status for one in seen)
+    assert {one.node for one in seen} == {APPLIANCE, SPARE}
+    (struck,) = at_fault
+    late = [one for one in seen if one.sent > struck + 1]
+    assert {one.node for one in late} == {SPARE}, "it is out within a second"
+    assert max(one.answered - one.sent for one in late) < 0.5, "and nobody waits for it any more"
+    assert max(one.answered - one.sent for one in seen) < 1.5
+
+
+def test_a_liar_that_says_it_is_ready_is_not_believed_at_once(site: Site) -> None:
+    """Out, back after 3 s of good words, out again: no flapping, and no buyer meets it."""
+    site.be(APPLIANCE, claims="500")
+    seen = site.load(200, 40)
+    assert {one.status for one in seen} == {201}
+    assert site.figure("check_up_down_total", "appliances", APPLIANCE) <= 2
+
+
+def test_it_comes_back_by_and_by(site: Site) -> None:
+    site.be(APPLIANCE, ready=False)
+    with httpx.Client() as client:
+        wait_for(lambda: site.claim(client, uuid.uuid4().hex).headers["X-Edgedrop-Node"] == SPARE, 5, "the spare")
+        site.be(APPLIANCE, ready=True, claims="0.05s")
+        wait_for(lambda: site.claim(client, uuid.uuid4().hex).headers["X-Edgedrop-Node"] == APPLIANCE, 6, "it is back")
+    seen = Counter(one.node for one in site.load(40, 100))
+    assert seen[SPARE] >= 10, "its first second back: one or two at a time"
+    assert seen[APPLIANCE] > 0
+
+
+def test_a_buyers_own_fault_never_counts_against_a_node(site: Site) -> None:
+    site.be(APPLIANCE, claims="400")
+    seen = site.load(100, 100)
+    assert {(one.status, one.node) for one in seen} == {(400, APPLIANCE)}
+    assert site.figure("check_up_down_total", "appliances", APPLIANCE) == 0
+
+
+def test_a_spare_takes_what_would_wait_and_nothing_after(site: Site) -> None:
+    """The appliance answers 16 at a time, each in 0.2 s: 80 claims/s. At 120 the spare has the rest."""
+    site.be(APPLIANCE, claims="0.2s")
+    seen = Counter(one.node for one in site.load(240, 120))
+    assert 0.2 < seen[SPARE] / 240 < 0.6, seen
+    assert site.figure("max_queue", "appliances", APPLIANCE) <= 1, "nobody waited"
+    assert {one.node for one in site.load(40, 20)} == {APPLIANCE}, "its share is 0 again"
 
 
 def test_no_claim_fails_while_the_appliance_stands_aside(site: Site) -> None:
     """50 claims/s; the front is told to spare it after one second, and to send to it again after two.
 
-    Meanwhile the spare's checks all fail: it is late, and the only one that there is.
+    Meanwhile the spare isn't ready: it is the only one that there is, and alive.
     """
-    away, back = words("quay-appliance1", {"quay-spare1"})
+    away, back = (words(APPLIANCE, "appliance", how) for how in ("drain", "ready"))
+    times: list[float] = []
 
-    def told(command: str) -> None:
-        with socket.create_connection(("127.0.0.1", site.admin), 5) as line:
-            line.sendall(f"{command}\n".encode())
-            assert line.recv(1024).strip() == b""
+    def gone() -> None:
+        site.told(away)
+        times.append(time.monotonic())
+        site.be(SPARE, ready=False)
 
-    def one(number: int) -> tuple[float, int, str]:
-        time.sleep(max(0.0, begin + number / 50 - time.monotonic()))
-        sent = time.monotonic()
-        answer = site.claim(client, f"aside-{number}")
-        return sent, answer.status_code, answer.headers.get("X-Edgedrop-Node", "")
+    def comes() -> None:
+        times.append(time.monotonic())
+        site.told(back)
 
-    with httpx.Client(timeout=10) as client, ThreadPoolExecutor(50) as pool:
-        begin = time.monotonic()
-        answers = [pool.submit(one, number) for number in range(150)]
-        time.sleep(1)
-        told(away)
-        gone = time.monotonic()
-        httpx.post(f"http://127.0.0.1:{site.ports['quay-spare1']}/v1/claims", json={"claim_id": "unwell"})
-        time.sleep(1)
-        comes = time.monotonic()
-        told(back)
-        seen = [answer.result() for answer in answers]
-    assert {status for _, status, _ in seen} <= {200, 201}, seen
-    assert {node for sent, _, node in seen if gone < sent < comes - 0.1} == {"quay-spare1"}
-    assert "quay-appliance1" in {node for sent, _, node in seen if sent > comes}
+    seen = site.load(150, 50, (1, gone), (2, comes))
+    assert {one.status for one in seen} <= {200, 201}, seen
+    assert {one.node for one in seen if times[0] < one.sent < times[1] - 0.1} == {SPARE}
+    assert APPLIANCE in {one.node for one in seen if one.sent > times[1]}
+
+
+def test_a_place_that_is_cut_off_still_hands_out_reserve_vouchers(site: Site) -> None:
+    """No node is ready, each is alive; one that is drained is asked even then by nobody."""
+    for name in (APPLIANCE, SPARE):
+        site.be(name, ready=False, claims="202")
+    wait_for(lambda: not answers(f"{site.stats}/readyz"), 5, "no node is in service")
+    assert {(one.status, one.node) for one in site.load(20, 50)} == {(202, APPLIANCE), (202, SPARE)}
+    site.told(words(SPARE, "spare", "drain"))
+    assert {(one.status, one.node) for one in site.load(20, 50)} == {(202, APPLIANCE)}
+    site.nodes[APPLIANCE].kill()
+    assert {one.status for one in site.load(20, 50)} == {503}
 
 
 def test_spares_wait_while_an_appliance_is_up(site: Site) -> None:
     with httpx.Client() as client:
         nodes = {site.claim(client, f"c{n}").headers["X-Edgedrop-Node"] for n in range(20)}
-    assert nodes == {"quay-appliance1"}
+    assert nodes == {APPLIANCE}
 
 
 def test_a_claim_answered_by_the_spare_is_found(site: Site) -> None:
-    """The appliance answers 404 for it: the front asks on."""
+    """The appliance answers 404 for it: the front asks on; also one that is drained, or not ready."""
     with httpx.Client() as client:
-        client.post(f"http://127.0.0.1:{site.ports['quay-spare1']}/v1/claims", json={"claim_id": "elsewhere"})
+        client.post(f"http://127.0.0.1:{site.ports[SPARE]}/v1/claims", json={"claim_id": "elsewhere"})
+        site.told(words(SPARE, "spare", "drain"))
+        site.be(SPARE, ready=False)
         found = [client.get(f"{site.url}/v1/claims/elsewhere").status_code for _ in range(4)]
         unknown = client.get(f"{site.url}/v1/claims/nowhere").status_code
     assert (found, unknown) == ([200] * 4, 404)
@@ -155,13 +245,14 @@ def test_a_claim_answered_by_the_spare_is_found(site: Site) -> None:
 def test_no_node_left_is_said_in_the_mints_own_words(site: Site) -> None:
     for node in site.nodes.values():
         node.kill()
-    time.sleep(1)
     with httpx.Client() as client:
-        answer = site.claim(client, "late")
-    assert answer.status_code == 503
-    assert answer.headers["Retry-After"] == "1"
-    assert answer.json()["error"]["code"] == "not_ready"
-    assert answer.json()["error"]["hint"]
+        for claim_id in ("at once", "later"):
+            answer = site.claim(client, claim_id)
+            assert answer.status_code == 503
+            assert answer.headers["Retry-After"] == "1"
+            assert answer.json()["error"]["code"] == "not_ready"
+            assert answer.json()["error"]["hint"]
+            wait_for(lambda: not answers(f"{site.stats}/readyz"), 5, "no node is in service")
 
 
 def test_a_large_body_is_refused(site: Site) -> None:

@@ -1,32 +1,50 @@
 """A stand-in for a mint in the front's tests: `tiny_node.py <port> <name>`; it knows the claims it was sent.
 
-Sent the claim "unwell", it goes on answering and is ready no more.
+`POST /be {"ready": false, "claims": "500"}` makes it another node from then on: not ready, or one whose claims are
+answered with that status, `garbage`, or `<n>s` late.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # head and body in one write, as a mint's uvloop sends them
+    disable_nagle_algorithm = True
     name = ""
     claims: ClassVar[dict[str, str]] = {}
+    being: ClassVar[dict[str, Any]] = {"ready": True, "claims": ""}
 
     def do_GET(self) -> None:
         claim = self.path.removeprefix("/v1/claims/")
-        known = "unwell" not in self.claims if self.path == "/readyz" else claim in self.claims
+        known = self.path in ("/livez", "/v1/drop") or claim in self.claims
+        if self.path == "/readyz":
+            known = self.being["ready"]
         self.answer(200 if known else 404, {"claim_id": claim})
 
     def do_POST(self) -> None:
-        claim = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["claim_id"]
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path == "/be":
+            self.being.update(asked)
+            self.answer(200, {})
+            return
+        claim, how = asked["claim_id"], str(self.being["claims"])
+        if how.endswith("s"):
+            time.sleep(float(how[:-1]))  # what a slow node does
+        if how == "garbage":
+            self.wfile.write(b"\x00not HTTP\r\n\r\n")
+            self.close_connection = True
+            return
         fresh = claim not in self.claims
         self.claims[claim] = self.name
-        self.answer(201 if fresh else 200, {"claim_id": claim})
+        self.answer(int(how) if how.isdigit() else 201 if fresh else 200, {"claim_id": claim})
 
     def answer(self, status: int, body: dict[str, str]) -> None:
         data = json.dumps(body).encode()
@@ -36,10 +54,19 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
+    def handle_one_request(self) -> None:
+        with suppress(ConnectionError):  # a check that was given up
+            super().handle_one_request()
+
     def log_message(self, *_: object) -> None:
         """The test reads HAProxy's log, not ours."""
 
 
+class Server(ThreadingHTTPServer):
+    request_queue_size = 128  # as uvicorn's, more or less
+    daemon_threads = True
+
+
 if __name__ == "__main__":
     Handler.name = sys.argv[2]
-    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+    Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

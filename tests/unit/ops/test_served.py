@@ -8,10 +8,10 @@ from infra.ops.served import in_service
 from infra.plan.model import Geography
 
 METRICS = """\
-haproxy_server_status{proxy="nodes",server="quay-appliance1",state="UP"} 1
-haproxy_server_status{proxy="nodes",server="quay-appliance1",state="DOWN"} 0
-haproxy_server_status{proxy="nodes",server="quay-spare1",state="UP"} 0
-haproxy_server_status{proxy="nodes",server="quay-spare1",state="DOWN"} 1
+haproxy_server_status{proxy="appliances",server="quay-appliance1",state="UP"} 1
+haproxy_server_status{proxy="appliances",server="quay-appliance1",state="DOWN"} 0
+haproxy_server_status{proxy="spares",server="quay-spare1",state="UP"} 0
+haproxy_server_status{proxy="spares",server="quay-spare1",state="DOWN"} 1
 haproxy_server_status{proxy="lookup",server="quay-spare1",state="UP"} 1
 """
 QUAY = Geography("quay", "The old quay", "10.20.1.0/24", "10.20.1.2", ())

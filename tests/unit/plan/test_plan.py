@@ -17,6 +17,7 @@ from infra.plan.shares import share_out
 from infra.plan.witnesses import site_witnesses
 from infra.spec import DropFile, read_drop
 from infra.spec.drop import HolderSpec, RoyaltySpec
+from node_image.front.config import CLAIMS_AT_ONCE
 from node_image.protocol import facts as facts_document
 from node_image.protocol.eip712 import grant_id
 from tests.accounts import ACCOUNTS, ADDRESS, HOLDERS
@@ -180,6 +181,7 @@ def test_a_node_is_the_box_that_the_drop_names(tmp_path: Path) -> None:
         ("quay-appliance1", "ssh", "192.0.2.12", "root", 2222),
         ("quay-spare1", "ssh", "192.0.2.11", "root", 22),
     ]
+    assert [node.claims_at_once for node in nodes] == [48, CLAIMS_AT_ONCE]
     assert all((node.host_key or "").startswith("ssh-ed25519 ") for node in nodes)
 
 

@@ -84,7 +84,7 @@ FAULTS = {
     "part-for-no-box": (
         "fits: [rack1-1, rack1-2]",
         "fits: [rack1-1, rack7]",
-        "spare_parts[0].fits[1] (line 61)",
+        "spare_parts[0].fits[1] (line 62)",
         "no box rack7",
     ),
 }

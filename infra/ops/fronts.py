@@ -1,0 +1,56 @@
+"""A geography's front at run time: told by its own loopback, asked by its metrics, without hub or Pulumi's state.
+
+Where it is follows from what this machine keeps of the stack and from the plan.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Collection, Mapping
+
+import httpx
+
+from infra import diversions, stacks
+from infra.errors import Unreachable
+from infra.ops.served import at_front
+from infra.plan.model import Geography
+from node_image.front.config import ADMIN_PORT
+from node_image.front.runtime import How, words
+
+SPOKEN_S = 10.0
+LAST_S = 5.0  # a front gives a node 0.8 s for an answer
+POLL_S = 0.1
+SAY = f'exec 3<>/dev/tcp/127.0.0.1/{ADMIN_PORT} && printf "%s\\n" "$1" >&3 && cat <&3'
+
+
+def tell(drop: str, geo: Geography, hows: Mapping[str, How]) -> None:
+    """How it is to treat nodes from now on; HAProxy says nothing where it did it."""
+    kinds = {node.name: node.kind for node in geo.nodes}
+    command = "; ".join(words(name, kinds[name], how) for name, how in hows.items())
+    front = f"{stacks.holder(drop, geo.name).name}-{geo.name}-front"
+    typed = ["docker", "exec", front, "bash", "-c", SAY, "bash", command]
+    try:
+        done = subprocess.run(typed, capture_output=True, text=True, timeout=SPOKEN_S, check=False)
+    except subprocess.TimeoutExpired as fault:
+        raise Unreachable(f"{front} does not answer", "type: edgedrop status") from fault
+    if done.returncode != 0 or done.stdout.strip():
+        said = (done.stdout.strip() or done.stderr.strip()).splitlines()
+        raise Unreachable(f"{front}: {said[-1] if said else done.returncode}", "type: edgedrop up, which mends a front")
+
+
+def give_back(drop: str, geo: Geography, node: str) -> None:
+    """As it was before something was done to it: what a person had diverted stays so."""
+    held = diversions.read(drop).get(node)
+    tell(drop, geo, {node: held.how if held else "ready"})
+
+
+def await_last(client: httpx.Client, geo: Geography, nodes: Collection[str]) -> int:
+    """Until what they were sent before is answered; how many claims they still have in hand after a while."""
+    deadline = time.monotonic() + LAST_S
+    while True:
+        seen = at_front(client, geo)
+        left = sum(one.in_hand for name, one in seen.items() if name in nodes)
+        if (seen and not left) or time.monotonic() > deadline:
+            return left
+        time.sleep(POLL_S)  # the pace of asking
