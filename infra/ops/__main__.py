@@ -17,6 +17,7 @@ INTERRUPTED = 130
 GROUPS = ("manifest", "journal", "fallback", "act", "site")
 COMMANDS = (
     *("plan", "up", "demo", "status", "down", "heal", "manifest", "verify", "journal"),
+    *("drain", "cordon", "failover", "failback", "audit"),
     *("freeze", "revoke", "unfreeze", "supplement", "closeout", "rotate", "fallback", "reclaim", "mint-lost", "act"),
     *("site", "doctor", "key", "env"),
 )

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from infra.audit import audited
 from infra.errors import BadUsage, EdgedropError
 from infra.home import write_private
 from infra.ops import effects
@@ -100,7 +101,8 @@ def submit(place: Place, signed: Collected, pay: Path | None, own: Sequence[str]
     with told():
         key = payer(place, pay, own)
         try:
-            return place.chain.submit(key, place.contract, signed)
+            with audited(type(signed.act).__name__, place.trail, [signed.act.grant_id]):
+                return place.chain.submit(key, place.contract, signed)
         except ChainRefused:
             if effects.done(place.chain, place.contract, signed.act):
                 return None

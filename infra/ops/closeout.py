@@ -17,6 +17,7 @@ import typer
 from coincurve import PrivateKey
 
 from infra import keys, stacks
+from infra.audit import audited
 from infra.errors import BadUsage, EdgedropError, NotVerified, Unreachable
 from infra.home import home, write_private
 from infra.ops.acting import AsJson, Contract, Drop, Epoch, Node, Pay, Rpc, Yes
@@ -206,7 +207,8 @@ def _submit(place: Place, before: Standing, closed: Closed, hub: str, pay: Path 
     data = calls.close_out(before.grant_id, closed.high_seqs, bytes.fromhex(closed.signature[2:]), agreed)
     with told():
         try:
-            return place.chain.send(payer(place, pay, [hub]), place.contract, data)
+            with audited("CloseOut", place.trail, [before.grant_id]):
+                return place.chain.send(payer(place, pay, [hub]), place.contract, data)
         except ChainRefused:
             if place.chain.status(place.contract, before.grant_id) is Status.CLOSED:
                 return None  # another process was first

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from infra import epochs, keys
+from infra import epochs, keys, stacks
 from infra.errors import BadUsage, FaultyFile
 from infra.home import ROOT
 from infra.plan import plan_drop
@@ -25,6 +25,17 @@ def open_drop(name_or_file: str) -> tuple[Path, DropFile]:
         there = ", ".join(sorted(file.stem for file in DROPS.glob("*.yaml")))
         raise BadUsage(f"there is no drop file {name_or_file}", f"give a path, or one of: {there}")
     return path, read_drop(path)
+
+
+def drop_named(drop: str | None) -> Stack:
+    """The drop's stack as this machine brought it up; the only one where none is named."""
+    held = stacks.drops()
+    if drop is None and len(held) != 1:
+        raise BadUsage(f"{len(held)} drops are up on this machine", f"--drop <one of: {', '.join(held)}>")
+    found = stacks.load(held[0] if drop is None else drop)
+    if found.kind == "lab":
+        raise BadUsage(f"{found.name} is a lab", f"--drop <one of: {', '.join(held)}>")
+    return found if found.kind == "drop" else stacks.load(found.drop_stack)
 
 
 def manifest_of(path: Path, file: DropFile) -> tuple[manifest.Manifest, dict[str, bytes]]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from infra.audit import audited
 from infra.errors import BadUsage, EdgedropError, FaultyFile
 from infra.ops import effects
 from infra.ops.acting import AsJson, Contract, Drop, Epoch, Keys, Node, Pay, Rpc, Ways, Yes, report, submit, terms
@@ -65,7 +66,8 @@ def _send(place: Place, act: Freeze, ways: Ways) -> Mapping[str, Any] | None:
         confirm(f"freeze it as holder {holder}", yes=ways.yes)
         if ways.pay is None and place.chain.balance(address(key)):
             try:
-                return place.chain.send(key, place.contract, calls.freeze(act.grant_id))
+                with audited("Freeze", place.trail, [act.grant_id]):
+                    return place.chain.send(key, place.contract, calls.freeze(act.grant_id))
             except ChainRefused:
                 if effects.done(place.chain, place.contract, act):
                     return None

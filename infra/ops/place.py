@@ -15,7 +15,7 @@ import httpx
 
 from infra import stacks
 from infra.errors import BadUsage, EdgedropError, NotVerified, Unreachable
-from infra.ops.drops import plan_of
+from infra.ops.drops import drop_named, plan_of
 from infra.ops.output import say
 from infra.plan import plan_lab
 from infra.plan.model import CloudGrant, DropPlan, HubAddresses, Node
@@ -42,6 +42,11 @@ class Place:
     stack: Stack | None = None
     plan: DropPlan | None = None
     hub: HubAddresses | None = None
+
+    @property
+    def trail(self) -> str:
+        """What the audit trail calls it."""
+        return self.stack.name if self.stack else self.drop or self.contract
 
     def node(self, name: str, epoch: int | None = None) -> Node | None:
         """As planned, in its newest epoch or the one that is named."""
@@ -75,7 +80,7 @@ def told() -> Iterator[None]:
 
 def find_place(drop: str | None, rpc: str | None, contract: str | None) -> Place:
     """The place that is meant; a contract must stand there."""
-    stack = stack_named(drop, alone=bool(rpc and contract))
+    stack = _stack(drop, alone=bool(rpc and contract))
     if contract is not None and not re.fullmatch(ADDRESS, contract):
         raise BadUsage(f"--contract {contract} is no address", "it is 0x and 40 hex digits")
     if stack is None and (rpc is None or contract is None):
@@ -101,15 +106,12 @@ def find_place(drop: str | None, rpc: str | None, contract: str | None) -> Place
     return Place(chain, chain_id, at, stack.drop if stack else drop or "", stack, plan, hub)
 
 
-def stack_named(drop: str | None, *, alone: bool = False) -> Stack | None:
+def _stack(drop: str | None, *, alone: bool) -> Stack | None:
     """The drop's stack, None where this machine doesn't know it; `alone`: what else is given is enough."""
     if drop is not None:
         found = stacks.find(drop)
         return stacks.find(found.drop_stack) if found and found.kind == "geography" else found
-    held = [] if alone else stacks.drops()
-    if len(held) > 1:
-        raise BadUsage("several drops are up on this machine", f"--drop <one of: {', '.join(held)}>")
-    return stacks.find(held[0]) if held else None
+    return None if alone or not stacks.drops() else drop_named(None)
 
 
 def grant_named(place: Place, node: str, epoch: int | None) -> str:

@@ -13,6 +13,7 @@ import msgspec
 import typer
 
 from infra import epochs
+from infra.audit import audited
 from infra.epochs import Recorded
 from infra.errors import BadUsage, EdgedropError
 from infra.ops.acting import AsJson, Drop, Yes
@@ -51,7 +52,7 @@ def rotate(
     confirm(f"open epoch {wanted.epoch} of {node}", yes=yes)
     with epochs.alone():
         wanted = _recorded(known, wanted)
-    with aside(known.stack.name, known.geography, node):
+    with audited("rotate", known.stack.name, [node]), aside(known.stack.name, known.geography, node):
         if not wanted.leases:
             wanted = _close(known, wanted)
         say(f"opening {ranges(known.plan, wanted.leases)}")

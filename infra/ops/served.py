@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 import httpx
 
+from infra import diversions
 from infra.ops.drops import plan_of
 from infra.plan.model import Geography
 from infra.stacks import Stack
@@ -21,14 +22,13 @@ POLL_S = 0.2
 
 def not_served(stack: Stack, aside: Collection[str] = ()) -> list[str]:
     """Nodes of a stack that are ready and that their front doesn't send buyers to, after a while of waiting."""
-    deadline, geographies = time.monotonic() + SEEN_S, _geographies(stack)
+    deadline, geographies = time.monotonic() + SEEN_S, geographies_of(stack)
+    aside = {*aside, *diversions.read(stack.drop_stack)}
     # trust_env: a proxy of this machine knows nothing of the drop's addresses.
     with httpx.Client(timeout=ANSWER_S, trust_env=False) as client:
         while True:
             missing = [
-                name
-                for geo in geographies
-                for name in sorted(ready(client, geo) - in_service(client, geo) - set(aside))
+                name for geo in geographies for name in sorted(ready(client, geo) - in_service(client, geo) - aside)
             ]
             if not missing or time.monotonic() > deadline:
                 return missing
@@ -50,7 +50,8 @@ def at_front(client: httpx.Client, geo: Geography) -> dict[str, Served]:
     return runtime.served(_asked(client, f"http://{geo.front_address}:{STATS_PORT}/metrics") or "")
 
 
-def _geographies(stack: Stack) -> list[Geography]:
+def geographies_of(stack: Stack) -> list[Geography]:
+    """Those that the stack holds."""
     if stack.kind == "lab" or (stack.split and not stack.geography):
         return []
     return [geo for geo in plan_of(stack).geographies if stack.geography in ("", geo.name)]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
+import msgspec
 import typer
 from rich.markup import escape
 from rich.table import Table
@@ -13,6 +15,7 @@ from infra import stacks
 from infra.errors import EdgedropError, StackNotUp, Unreachable
 from infra.ops.agreement import Report, compare
 from infra.ops.collect import collect
+from infra.ops.diverted import Told, diverted
 from infra.ops.drops import plan_of
 from infra.ops.output import answer, tell
 from infra.plan import plan_lab
@@ -31,12 +34,15 @@ def status(
     if not drops:
         raise StackNotUp("no drop is up on this machine", "type: edgedrop up <drop>")
     reports = [report_of(stack) for stack in drops]
+    told = {report.stack: diverted(plan_of(stacks.load(report.stack))) for report in reports}
     if as_json:
-        found = [as_data(report) for report in reports]
+        found = [as_data(report) | {"diverted": _data(told[report.stack])} for report in reports]
         tell(found[0] if drop else {"drops": found, "agree": all(report.agree for report in reports)})
     else:
         for report in reports:
             show(report)
+            for one in told[report.stack]:
+                answer(f"[yellow]set aside[/] {escape(one.words(report.stack))}")
     _judge(reports)
 
 
@@ -55,6 +61,10 @@ def as_data(report: Report) -> dict[str, Any]:
     """For machines: `agree` over all and for each geography, with every difference in words."""
     geographies = [asdict(geo) | {"agree": geo.agree} for geo in report.geographies]
     return asdict(report) | {"geographies": geographies, "agree": report.agree}
+
+
+def _data(told: Sequence[Told]) -> list[dict[str, Any]]:
+    return [{"node": one.node, "front": one.front, "record": msgspec.to_builtins(one.record)} for one in told]
 
 
 def show(report: Report) -> None:

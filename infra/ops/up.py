@@ -13,9 +13,10 @@ import typer
 from infra.errors import EdgedropError, StackNotUp
 from infra.ops import pulumi_cli
 from infra.ops.dead_nodes import dead_spares, exclusions
+from infra.ops.diverted import restore
 from infra.ops.output import confirm, say
 from infra.ops.prepare import image_ids, lab_file, prepare_drop, prepare_home, publish_release
-from infra.ops.served import not_served
+from infra.ops.served import geographies_of, not_served
 from infra.ops.targets import resolve
 from infra.stacks import RANK, Stack
 
@@ -82,6 +83,8 @@ def _stand_up(stack: Stack, aside: Collection[str], *, alone: bool) -> None:
         raise EdgedropError(f"pulumi up of {stack.name} ended with {code}", f"type: edgedrop heal {stack.name}")
     if stack.kind == "lab":
         publish_release(stack)
+    for geo in geographies_of(stack):
+        restore(stack.drop_stack, geo)
     for node in not_served(stack, aside):
         say(f"[bold yellow]{stack.name}: {node} is ready, and its front sends it nobody: can the front reach it?[/]")
     say(f"{stack.name}: up in {time.monotonic() - begun:.0f} s")

@@ -15,12 +15,12 @@ import msgspec
 import typer
 
 from infra import keys, stacks
+from infra.audit import audited
 from infra.errors import BadUsage, NotVerified, Unreachable
 from infra.ops.acting import AsJson, Drop, Node, Yes
-from infra.ops.drops import plan_of
+from infra.ops.drops import drop_named, plan_of
 from infra.ops.output import answer as show
 from infra.ops.output import confirm, say, tell
-from infra.ops.place import stack_named
 from infra.provision.ssh import Host
 from node_image.protocol import witness
 from node_image.protocol.witness import Statement
@@ -70,8 +70,9 @@ def vouch(
     if wanting:
         say("an older copy of its disk would give its tokens a second time: vouch only for the disk that was in it")
         confirm(f"vouch for it, and that it is {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", yes=yes)
-    stands = {number: _vouched(host, one) if number in wanting else one for number, one in found.items()}
-    _report(node, stands, as_json=as_json)
+        with audited("vouch", drop_named(drop).name, [node]):
+            found |= {number: _vouched(host, one) for number, one in wanting.items()}
+    _report(node, found, as_json=as_json)
 
 
 def _vouched(host: Host, found: Stands) -> Stands:
@@ -86,9 +87,7 @@ def _vouched(host: Host, found: Stands) -> Stands:
 
 def _where(drop: str | None, name: str, epoch: int | None) -> tuple[Host, dict[int, str]]:
     """The node's box, and the grants that it is to hold, by epoch."""
-    stack = stack_named(drop)
-    if stack is None:
-        raise BadUsage(f"this machine knows no drop {drop or ''}".rstrip(), "vouch where the drop was brought up")
+    stack = drop_named(drop)
     plan = plan_of(stack)
     node = next((one for one in plan.nodes if one.name == name), None)
     if node is None:

@@ -1,4 +1,4 @@
-"""A stand-in for a mint in the front's tests: `tiny_node.py <port> <name>`; it knows the claims it was sent.
+"""A stand-in for a mint in the front's tests: `tiny_node.py <port> <name> [<address>]`; it knows what it was sent.
 
 `POST /be {"ready": false, "claims": "500"}` makes it another node from then on: not ready, or one whose claims are
 answered with that status, `garbage`, or `<n>s` late.
@@ -69,4 +69,4 @@ class Server(ThreadingHTTPServer):
 
 if __name__ == "__main__":
     Handler.name = sys.argv[2]
-    Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+    Server(((sys.argv[3:] or ["127.0.0.1"])[0], int(sys.argv[1])), Handler).serve_forever()

@@ -1,0 +1,159 @@
+"""The responder's commands on a real front, with stand-in nodes; there is no hub, no chain and no Pulumi state."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from infra.ops.drops import plan_of
+from infra.ops.served import in_service
+from infra.ops.targets import resolve
+from infra.plan.model import Geography
+from node_image.front.config import FrontNode, render
+from tests.e2e.box import image
+from tests.e2e.standing import Standing, docker, sweep, wait_for
+
+pytestmark = pytest.mark.e2e
+
+TINY = Path(__file__).with_name("tiny_node.py")
+APPLIANCE, SPARE = "quay-appliance1", "quay-spare1"
+
+
+class Quay:
+    """One geography as the engine has it."""
+
+    def __init__(self, standing: Standing, geo: Geography) -> None:
+        self.standing, self.geo = standing, geo
+
+    def typed(self, *words: str, check: bool = True) -> dict[str, Any]:
+        """A command's JSON."""
+        done = self.standing.edgedrop(*words, "--drop", self.standing.drop, "--yes", "--json", check=check)
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def status(self) -> dict[str, Any]:
+        """What it tells of the nodes that are set aside; everybody else is silent, so it ends with 5."""
+        done = self.standing.edgedrop("status", self.standing.drop, "--json", check=False)
+        assert done.returncode == 5, done.stderr
+        return {one["node"]: one for one in json.loads(done.stdout)["diverted"]}
+
+    def claim(self) -> tuple[int, str]:
+        """A buyer's."""
+        answer = httpx.post(f"{self.geo.front_url}/v1/claims", json={"claim_id": uuid.uuid4().hex}, timeout=10)
+        return answer.status_code, answer.headers["X-Edgedrop-Node"]
+
+
+@pytest.fixture(scope="module")
+def quay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quay]:
+    """The network, the front and two nodes at the planned addresses."""
+    made = Standing(uuid.uuid4().hex[:6], tmp_path_factory.mktemp("home"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("EDGEDROP_HOME", str(made.home))
+        _, stack = resolve([made.lab, made.drop], lab=made.lab)
+        geo = plan_of(stack).geographies[0]
+        try:
+            stand_up(made.drop, geo, tmp_path_factory.mktemp("front"))
+            there = Quay(made, geo)
+            wait_for(lambda: answers(geo), 10, "the front")
+            yield there
+        finally:
+            sweep(made.drop)
+
+
+def stand_up(stack: str, geo: Geography, folder: Path) -> None:
+    """As `infra/components` does, but for the nodes."""
+    label = ("--label", f"edgedrop.stack={stack}")
+    network = f"{stack}-{geo.name}"
+    docker("network", "create", *label, "--subnet", geo.subnet, network)
+    tiny = ("-v", f"{TINY}:/tiny_node.py:ro", "--entrypoint", "python3", image("base")["id"], "-u", "/tiny_node.py")
+    for node in geo.nodes:
+        at = ("--network", network, "--ip", node.address)
+        docker("run", "-d", "--name", f"{stack}-{node.name}", *label, *at, *tiny, "8080", node.name, "0.0.0.0")  # noqa: S104  in a container
+    config = folder / "haproxy.cfg"
+    config.write_text(render(geo.name, tuple(FrontNode(one.name, one.address, one.kind) for one in geo.nodes)))
+    config.chmod(0o444)
+    folder.chmod(0o755)
+    where = ("--network", network, "--ip", geo.front_address, "-v", f"{config}:/etc/haproxy/haproxy.cfg:ro")
+    docker("run", "-d", "--name", f"{network}-front", *label, *where, image("front")["id"])
+
+
+def answers(geo: Geography) -> bool:
+    try:
+        return httpx.get(f"{geo.front_url}/v1/drop", timeout=1).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def test_all_claims_move_and_no_buyer_notices(quay: Quay) -> None:
+    """The proof names who answered; a front that restarts is told of by status, and a second command mends it."""
+    seen: list[tuple[int, str]] = []
+    over = threading.Event()
+
+    def buy() -> None:
+        while not over.wait(0.02):
+            seen.append(quay.claim())
+
+    buyer = threading.Thread(target=buy)
+    buyer.start()
+    try:
+        told = quay.typed("failover", "quay", "--reason", "it lies")
+        assert told["proof"]["answered_by"] == {SPARE: 5}
+        assert told["proof"]["states"] == {APPLIANCE: "DRAIN", SPARE: "UP"}
+        assert told["proof"]["in_hand"] == 0
+        assert told["proof"]["counted"][SPARE] >= 5
+        assert quay.claim() == (201, SPARE)
+        found = quay.status()[APPLIANCE]
+        assert (found["front"], found["record"]["why"]) == ("DRAIN", "it lies")
+        assert "@" in found["record"]["who"]
+        back = quay.typed("failback", "quay")
+        assert set(back["proof"]["answered_by"]) == {APPLIANCE}
+    finally:
+        over.set()
+        buyer.join()
+    assert {status for status, _ in seen} == {201}, seen
+    assert {node for _, node in seen} == {APPLIANCE, SPARE}
+    assert quay.status() == {}
+
+
+def test_a_front_that_was_started_anew_has_forgotten_and_status_says_so(quay: Quay) -> None:
+    quay.typed("failover", "quay")
+    docker("restart", "-t", "1", f"{quay.standing.drop}-quay-front")
+    wait_for(lambda: answers(quay.geo), 10, "the front")
+    assert quay.status()[APPLIANCE]["front"] == "UP"
+    assert quay.typed("failover", "quay")["proof"]["answered_by"] == {SPARE: 5}
+    quay.typed("failback", "quay")
+
+
+def test_a_cordoned_node_is_the_last_resort_and_a_drained_one_is_not(quay: Quay) -> None:
+    spare = f"{quay.standing.drop}-{SPARE}"
+    quay.typed("cordon", APPLIANCE)
+    assert quay.claim() == (201, SPARE)
+    docker("kill", spare)
+    try:
+        wait_for(lambda: quay.claim() == (201, APPLIANCE), 5, "the last resort")
+        quay.typed("cordon", APPLIANCE, "--end")
+        refused = quay.standing.edgedrop("drain", APPLIANCE, "--drop", quay.standing.drop, "--yes", check=False)
+        assert (refused.returncode, "nobody would answer its buyers" in refused.stderr) == (2, True), refused.stderr
+        told = quay.typed("drain", APPLIANCE, "--last")
+        assert told["proof"]["answered_by"] == {"nobody": 5}
+        assert quay.claim()[0] == 503
+        quay.typed("drain", APPLIANCE, "--end")
+        assert quay.claim() == (201, APPLIANCE)
+    finally:
+        docker("start", spare)
+
+
+def test_the_page_for_a_failover(quay: Quay) -> None:
+    with httpx.Client(timeout=2) as client:
+        wait_for(lambda: in_service(client, quay.geo) == {APPLIANCE, SPARE}, 20, "both nodes at the front")
+    *_, shown = quay.standing.runbook("failover")
+    acts = ("failover", "failback", "drain", "drain --end", "cordon", "cordon --end")
+    assert all(act in shown.stdout for act in acts), shown.stdout
+    assert "each signed and following the one before it" in shown.stdout

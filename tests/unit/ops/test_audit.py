@@ -1,0 +1,57 @@
+"""`edgedrop audit`: an act is a row with what came of it; a changed file ends it with 6."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from infra import audit
+from infra.ops.__main__ import main
+
+
+@pytest.fixture
+def typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[object, str, str]]:
+    monkeypatch.setenv("EDGEDROP_HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*words: str) -> tuple[object, str, str]:
+        monkeypatch.setattr(sys, "argv", ["edgedrop", "audit", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        shown = capsys.readouterr()
+        return ended.value.code, shown.out, shown.err
+
+    return run
+
+
+def test_what_was_done_and_what_was_cut_off(typed: Callable[..., tuple[object, str, str]]) -> None:
+    with audit.audited("failover", "lights", ["quay-appliance1"], "it lies"):
+        pass
+    audit.append("drain", "lights", ["quay-spare1"], "", audit.BEGUN)
+    audit.append("drain", "other", ["pier-spare1"], "", audit.BEGUN)
+    code, out, _ = typed("lights")
+    assert code == 0
+    (row,) = (line for line in out.splitlines() if "failover" in line)
+    assert "done" in row
+    assert "it lies" in row
+    assert "begun, and cut off" in out
+    assert "pier-spare1" not in out
+    assert "4 lines, each signed" in out
+    assert [one["what"] for one in json.loads(typed("--json")[1])] == ["failover", "failover", "drain", "drain"]
+
+
+def test_a_changed_trail_ends_with_6(typed: Callable[..., tuple[object, str, str]], tmp_path: Path) -> None:
+    audit.append("drain", "lights", ["quay-spare1"], "", audit.BEGUN)
+    audit.append("drain", "lights", ["quay-spare1"], "", audit.DONE)
+    path = tmp_path / "audit" / "trail.jsonl"
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[1])
+    code, _, err = typed()
+    assert code == 6
+    assert "line 1: it does not follow" in err
+    assert "hint:" in err

@@ -1,0 +1,133 @@
+"""Who gets claims and who none: decided from the plan, the record and what the front sees; nobody is told anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infra import diversions
+from infra.diversions import Diversion
+from infra.errors import BadUsage
+from infra.ops.diverted import Told
+from infra.ops.diverting import Where
+from infra.ops.drops import open_drop, plan_of_file
+from infra.ops.failback import plan_failback
+from infra.ops.failover import plan_failover
+from infra.ops.setting_aside import begun, ended
+from infra.stacks import Stack
+from node_image.front.runtime import Served
+
+STACK = Stack("harbour-lights", "drop", 17, "lab", "harbour-lights", "", "harbour-lights")
+APPLIANCE, SPARE = "quay-appliance1", "quay-spare1"
+UP, DOWN, DRAIN = Served("UP"), Served("DOWN"), Served("DRAIN")
+BOTH = {APPLIANCE: UP, SPARE: UP}
+MOVED = Diversion("failover", "cordon", "ada@desk", "it lies", "2026-11-26T01:20:00+00:00", SPARE)
+DRAINED = Diversion("drain", "drain", "ada@desk", "a new disk", "2026-11-26T01:20:00+00:00")
+
+
+@pytest.fixture
+def quay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Where:
+    monkeypatch.setenv("EDGEDROP_HOME", str(tmp_path))
+    path, file = open_drop("harbour-lights")
+    plan = plan_of_file(path, file, stack="harbour-lights", slot=17)
+    return Where(STACK, plan, plan.geographies[0])
+
+
+def test_without_a_name_the_spares_have_all_claims(quay: Where) -> None:
+    wanted = plan_failover(quay, BOTH, None, "it lies")
+    assert wanted.hows == {APPLIANCE: "cordon", SPARE: "ready"}
+    assert (wanted.only, wanted.end) == ((SPARE,), (SPARE,))
+    told = wanted.put[APPLIANCE]
+    assert (told.act, told.how, told.why, told.to) == ("failover", "cordon", "it lies", SPARE)
+    assert "@" in told.who
+    assert wanted.back == "edgedrop failback quay"
+
+
+def test_the_one_that_is_named_has_all_claims(quay: Where) -> None:
+    assert plan_failover(quay, BOTH, APPLIANCE, "").hows == {APPLIANCE: "ready", SPARE: "cordon"}
+
+
+@pytest.mark.parametrize(
+    ("states", "to", "match"),
+    [
+        ({APPLIANCE: UP, SPARE: DOWN}, None, "no spare of quay is in service"),
+        ({APPLIANCE: UP, SPARE: DOWN}, SPARE, "not in service: DOWN"),
+        ({APPLIANCE: UP}, SPARE, "not in service: unknown"),
+        (BOTH, "mole-spare1", "quay has no node mole-spare1"),
+    ],
+)
+def test_nobody_is_sent_where_nobody_answers(
+    quay: Where, states: dict[str, Served], to: str | None, match: str
+) -> None:
+    with pytest.raises(BadUsage, match=match) as refused:
+        plan_failover(quay, states, to, "")
+    assert APPLIANCE in refused.value.hint
+
+
+def test_a_second_failover_goes_to_the_one_that_the_first_set_aside(quay: Where) -> None:
+    diversions.change("harbour-lights", {APPLIANCE: MOVED})
+    wanted = plan_failover(quay, {APPLIANCE: DRAIN, SPARE: UP}, APPLIANCE, "")
+    assert wanted.hows == {APPLIANCE: "ready", SPARE: "cordon"}
+    assert wanted.end == (APPLIANCE,)
+
+
+def test_what_a_person_drained_stays_drained(quay: Where) -> None:
+    diversions.change("harbour-lights", {APPLIANCE: DRAINED})
+    states = {APPLIANCE: DRAIN, SPARE: UP}
+    assert plan_failover(quay, states, None, "").hows == {SPARE: "ready"}
+    with pytest.raises(BadUsage, match="drain by ada@desk"):
+        plan_failover(quay, states, APPLIANCE, "")
+    back = plan_failback(quay, "")
+    assert (back.hows, back.end) == ({SPARE: "ready"}, ())
+    assert f"{APPLIANCE} stays set aside by drain" in back.words
+
+
+def test_failback_gives_back_what_was_failed_over_and_what_a_killed_command_left(quay: Where) -> None:
+    diversions.change("harbour-lights", {APPLIANCE: MOVED})
+    wanted = plan_failback(quay, "")
+    assert wanted.hows == {APPLIANCE: "ready", SPARE: "ready"}
+    assert wanted.end == (APPLIANCE,)
+
+
+def test_the_last_one_is_drained_only_where_that_is_meant(quay: Where) -> None:
+    states = {APPLIANCE: UP, SPARE: DOWN}
+    with pytest.raises(BadUsage, match="nobody would answer its buyers"):
+        begun(quay, states, "drain", APPLIANCE, "", last=False)
+    meant = begun(quay, states, "drain", APPLIANCE, "", last=True)
+    assert (meant.hows, meant.silent) == ({APPLIANCE: "drain"}, (APPLIANCE,))
+    last_resort = begun(quay, states, "cordon", APPLIANCE, "", last=True)
+    assert (last_resort.hows, last_resort.silent) == ({APPLIANCE: "cordon"}, ())
+
+
+def test_each_command_ends_its_own_and_names_the_one_that_ends_another(quay: Where) -> None:
+    diversions.change("harbour-lights", {APPLIANCE: MOVED, SPARE: DRAINED})
+    with pytest.raises(BadUsage) as refused:
+        ended(quay, "drain", APPLIANCE, "")
+    assert refused.value.hint == "type: edgedrop failback quay"
+    with pytest.raises(BadUsage) as refused:
+        ended(quay, "cordon", SPARE, "")
+    assert refused.value.hint == f"type: edgedrop drain {SPARE} --end"
+    assert ended(quay, "drain", SPARE, "").hows == {SPARE: "ready"}
+
+
+def test_status_says_who_and_why_and_where_a_front_has_forgotten() -> None:
+    assert Told(APPLIANCE, "quay", "DRAIN", MOVED).words("lights") == (
+        f"{APPLIANCE} is failed over to {SPARE} by ada@desk since 2026-11-26T01:20:00 UTC: it lies"
+    )
+    assert (
+        Told(APPLIANCE, "quay", "UP", DRAINED)
+        .words("lights")
+        .endswith("but its front has it UP, since it was started anew: edgedrop up lights")
+    )
+    stray = Told(SPARE, "quay", "DRAIN", None).words("lights")
+    assert stray == f"{SPARE} gets no claims, on nobody's record: edgedrop failback quay --drop lights"
+
+
+def test_the_record_keeps_the_others(quay: Where) -> None:
+    diversions.change("harbour-lights", {APPLIANCE: MOVED, "mole-spare1": DRAINED})
+    diversions.change("harbour-lights", {SPARE: DRAINED}, [APPLIANCE])
+    assert set(diversions.read("harbour-lights")) == {SPARE, "mole-spare1"}
+    assert set(quay.held) == {SPARE}
+    diversions.forget("harbour-lights")
+    assert diversions.read("harbour-lights") == {}
