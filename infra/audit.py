@@ -1,14 +1,12 @@
 """The audit trail: who did what, when, why, on which nodes, and what came of it. `EDGEDROP_HOME/audit/trail.jsonl`.
 
-A line is a DSSE envelope by the owner's key and names the hash of the line before it, so that no line can be
-changed, taken out or put in between. What the file alone can't tell is that its last lines were cut off: the ledger's
-copy does (`infra/ops/audit.py`).
+Its lines are `node_image/protocol/trail.py`'s: none can be changed, taken out or put in between. That the last ones
+were cut off the file alone can't tell; the ledger's copy does (`infra/ops/audit.py`).
 """
 
 from __future__ import annotations
 
 import getpass
-import hashlib
 import os
 import socket
 from collections.abc import Collection, Iterator
@@ -17,33 +15,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-import rfc8785
 
 from infra.errors import EdgedropError, NotVerified
-from infra.home import locked, place
-from infra.keys import owner_pem
-from node_image.protocol import dsse
+from infra.home import locked, place, write_private
+from infra.keys import owner_pem, owner_public_pem
+from node_image.protocol import trail
 from node_image.protocol.errors import NotVerified as NotSigned
+from node_image.protocol.trail import Entry
 
-KIND = "application/vnd.edgedrop.audit+json"
-FIRST = "00" * 32
 BEGUN, DONE = "begun", "done"
-
-
-class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One line. An act has two: `begun`, and with that one's number in `of` what came of it; a killed one has one."""
-
-    number: int
-    before: str  # SHA-256 of the line before it
-    at: str  # UTC, ISO 8601
-    who: str
-    what: str
-    stack: str
-    nodes: tuple[str, ...]
-    why: str
-    result: str
-    of: int | None = None
-    schema: int = 1
+KEEP = "somebody changed the file: keep it as it is, and compare with the ledger's copy"
 
 
 def who() -> str:
@@ -82,22 +63,17 @@ def _append(path: Path, entry: Entry) -> int:
     """A last line that a kill cut short was never anybody's answer: it goes."""
     held = path.read_bytes() if path.exists() else b""
     whole = held[: held.rfind(b"\n") + 1]
-    lines = whole.splitlines()
-    entry = msgspec.structs.replace(entry, number=len(lines), before=digest(lines[-1]) if lines else FIRST)
-    payload = rfc8785.dumps(msgspec.to_builtins(entry))
+    there = whole.splitlines()
+    before = trail.digest(there[-1]) if there else trail.FIRST
+    entry = msgspec.structs.replace(entry, number=len(there), before=before)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.truncate(len(whole))
         file.seek(len(whole))
-        file.write(dsse.sign(KIND, payload, owner_pem()) + b"\n")
+        file.write(trail.sign(entry, owner_pem()) + b"\n")
         file.flush()
         os.fsync(file.fileno())
     return entry.number
-
-
-def digest(line: bytes) -> str:
-    """What the next line calls this one, and what the ledger knows it by."""
-    return hashlib.sha256(line).hexdigest()
 
 
 def lines() -> tuple[bytes, ...]:
@@ -107,23 +83,32 @@ def lines() -> tuple[bytes, ...]:
     return tuple(held[: held.rfind(b"\n") + 1].splitlines())
 
 
-def verify(found: Collection[bytes], public: bytes) -> tuple[Entry, ...]:
-    """The entries, when each is signed and follows the one before it; else NotVerified with the first that doesn't."""
-    entries: list[Entry] = []
-    before = FIRST
-    for number, line in enumerate(found):
-        try:
-            entry = msgspec.json.decode(dsse.verify(line, KIND, public), type=Entry)
-        except (NotSigned, msgspec.MsgspecError) as fault:
-            raise NotVerified(f"the audit trail, line {number + 1}: {fault}", KEEP) from fault
-        if (entry.number, entry.before) != (number, before):
-            raise NotVerified(f"the audit trail, line {number + 1}: it does not follow the line before it", KEEP)
-        entries.append(entry)
-        before = digest(line)
-    return tuple(entries)
+def entries() -> tuple[Entry, ...]:
+    """What they say, each checked; NotVerified with the first that was tampered with."""
+    try:
+        return trail.verify(lines(), owner_public_pem())
+    except NotSigned as fault:
+        raise NotVerified(f"the audit trail, {fault}", KEEP) from fault
 
 
-KEEP = "somebody changed the file: keep it as it is, and compare with the ledger's copy"
+def shipped(lab: str) -> int:
+    """How many of them the lab's bus has taken."""
+    path = _shipped(lab)
+    return int(path.read_text()) if path.exists() else 0
+
+
+def ship(lab: str, count: int) -> None:
+    """It has taken so many now."""
+    write_private(_shipped(lab), str(count).encode())
+
+
+def forget(lab: str) -> None:
+    """The lab is gone, and its ledger with it."""
+    _shipped(lab).unlink(missing_ok=True)
+
+
+def _shipped(lab: str) -> Path:
+    return place("audit", f"{lab}.shipped")
 
 
 def _path() -> Path:

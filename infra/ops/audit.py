@@ -11,9 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from infra import audit as trail
-from infra.audit import Entry
-from infra.keys import owner_public_pem
+from infra import stacks
 from infra.ops.output import answer, tell
+from infra.ops.shipping import compare, ship
+from node_image.protocol.trail import Entry
 
 
 def audit(
@@ -21,13 +22,15 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
 ) -> None:
     """Show the audit trail, oldest first; ends with 6 where a line was changed, taken out or put in."""
-    entries = trail.verify(trail.lines(), owner_public_pem())
+    entries = trail.entries()
+    labs = [one.name for one in stacks.known() if one.kind == "lab"]
+    copies = [compare(lab) for lab in labs if ship(lab)]
     shown = [one for one in entries if stack in (None, one.stack)]
     if as_json:
         tell([msgspec.to_builtins(one) for one in shown])
         return
     answer(_table(shown))
-    answer(f"{len(entries)} lines, each signed and following the one before it")
+    answer(f"{len(entries)} lines, each signed and following the one before it", *copies)
 
 
 def _table(entries: Sequence[Entry]) -> Table:

@@ -20,6 +20,7 @@ from infra.ops import fronts
 from infra.ops.drops import drop_named, plan_of
 from infra.ops.output import confirm, say, tell
 from infra.ops.served import ANSWER_S, MINT_PORT, at_front
+from infra.ops.shipping import ship
 from infra.plan.model import DropPlan, Geography, Node
 from infra.stacks import Stack
 from node_image.front.runtime import How, Served
@@ -130,6 +131,7 @@ def carry_out(where: Where, before: Mapping[str, Served], wanted: Wanted, *, yes
         diversions.change(where.stack.name, wanted.put, wanted.end)
         proof = _prove(where, wanted, before)
     _report(where, wanted, proof, as_json=as_json)
+    ship(where.stack.lab)
 
 
 def left(node: Node) -> str:

@@ -17,6 +17,7 @@ from infra.ops.diverted import restore
 from infra.ops.output import confirm, say
 from infra.ops.prepare import image_ids, lab_file, prepare_drop, prepare_home, publish_release
 from infra.ops.served import geographies_of, not_served
+from infra.ops.shipping import ship
 from infra.ops.targets import resolve
 from infra.stacks import RANK, Stack
 
@@ -87,4 +88,6 @@ def _stand_up(stack: Stack, aside: Collection[str], *, alone: bool) -> None:
         restore(stack.drop_stack, geo)
     for node in not_served(stack, aside):
         say(f"[bold yellow]{stack.name}: {node} is ready, and its front sends it nobody: can the front reach it?[/]")
+    if stack.kind != "lab":
+        ship(stack.lab)
     say(f"{stack.name}: up in {time.monotonic() - begun:.0f} s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from infra import keys
 from infra.errors import Unreachable
@@ -10,16 +11,20 @@ from node_image.bus.config import HUB_USER
 from node_image.protocol import announcement, lease
 from node_image.protocol.announcement import GrantAnnouncement
 
-CONNECT_S = 5
 ANSWER_S = 5
 
 
 def announce(bus: str, subject: str, envelope: bytes) -> None:
     """Publish and wait until the stream has it; `bus` is the hub's address."""
+    announce_each(bus, subject, [envelope])
+
+
+def announce_each(bus: str, subject: str, envelopes: Sequence[bytes], answer_s: float = ANSWER_S) -> None:
+    """The same with several, in their order."""
     from nats.errors import Error  # noqa: PLC0415  refresh and preview load this module and say nothing
 
     try:
-        asyncio.run(_publish(bus, subject, envelope))
+        asyncio.run(_publish(bus, subject, envelopes, answer_s))
     except (OSError, TimeoutError, Error) as fault:
         raise Unreachable(f"the hub's bus at {bus} took nothing on {subject}: {fault!r}", "is the lab up?") from fault
 
@@ -32,17 +37,18 @@ def announce_grant(bus: str, grant: GrantAnnouncement) -> None:
     announce(bus, lease.subject(grant.drop, grant.node, grant.epoch), lease.sign(held, owner))
 
 
-async def _publish(bus: str, subject: str, envelope: bytes) -> None:
+async def _publish(bus: str, subject: str, envelopes: Sequence[bytes], answer_s: float) -> None:
     import nats  # noqa: PLC0415
 
     client = await nats.connect(
         f"nats://{bus}:4222",
         user=HUB_USER,
         password=keys.bus_secret(),
-        connect_timeout=CONNECT_S,
+        connect_timeout=answer_s,
         allow_reconnect=False,
     )
     try:
-        await client.jetstream().publish(subject, envelope, timeout=ANSWER_S)
+        for envelope in envelopes:
+            await client.jetstream().publish(subject, envelope, timeout=answer_s)
     finally:
         await client.close()

@@ -19,7 +19,7 @@ from node_image.hub.ledger import checkpoints as points
 from node_image.hub.ledger.checkpoints import Pace
 from node_image.hub.ledger.tables import checkpoints, equivocations
 from node_image.hub.redemption import Place
-from node_image.protocol import dsse, merkle, witness
+from node_image.protocol import dsse, merkle, trail, witness
 from node_image.protocol.errors import NotVerified
 from node_image.protocol.journal import Kind
 from node_image.protocol.lease import Lease
@@ -307,3 +307,12 @@ async def reach(client: Client, subject: str) -> bytes:
         except (nats.errors.TimeoutError, nats.errors.NoRespondersError):
             continue
     raise AssertionError("the leaf does not reach the hub")
+
+
+def test_the_audit_trail_arrives_once_and_as_the_owner_signed_it(ground: Hub) -> None:
+    entries = [trail.Entry(at, "", "2026-11-26T01:20:00", "ada@desk", "drain", "d", (), "", "begun") for at in (0, 1)]
+    lines = [trail.sign(entry, ground.owner) for entry in entries]
+    forged = trail.sign(entries[0], dsse.new_private_pem())
+    ground.publish(*((trail.SUBJECT, line, {}) for line in (lines[1], forged, lines[0], lines[1])))
+    wanted = [trail.digest(line) for line in lines]
+    wait_for(lambda: ground.get("/v1/audit").json()["digests"] == wanted, 20, "both lines, oldest first")

@@ -13,7 +13,7 @@ from infra.ops import status
 from infra.ops.claimant import Buyer, send
 from node_image.hub.chain import Chain
 from tests.e2e.small_drop import write_small_drop
-from tests.e2e.standing import Standing, changes, labelled, sweep
+from tests.e2e.standing import Standing, changes, labelled, sweep, wait_for
 
 pytestmark = pytest.mark.e2e
 NOBODY = "0x90F79bf6EB2c4f870365E785982E1f101E93b906"
@@ -47,6 +47,11 @@ def test_the_page_for_a_suspected_key_freezes_revokes_and_goes_on_from_the_reser
         told = json.loads(again.stdout)
         assert (told["already"], told["before"]["issued"], told["now"]["status"]) == (True, 0, "revoked")
         assert not told["unseen"]
+        acts = {one["what"]: one["result"] for one in json.loads(shared.edgedrop("audit", stack, "--json").stdout)}
+        assert acts == {"CloseOut": "done", "Freeze": "done", "Revoke": "done"}
+        lines = len(json.loads(shared.edgedrop("audit", "--json").stdout))
+        whole = f"{shared.lab}: its ledger holds {lines} of them"
+        wait_for(lambda: whole in shared.edgedrop("audit").stdout, 20, "the audit trail at the ledger")
     finally:
         shared.edgedrop("down", stack, "--yes", check=False)
         sweep(stack)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from node_image.hub.ledger import strays, write
 from node_image.hub.ledger.follow import Follower, Gap, Grant
+from node_image.protocol import trail
 from node_image.protocol.announcement import verify_drop, verify_grant
 from node_image.protocol.errors import ProtocolError
 from node_image.protocol.frames import Signed
@@ -33,6 +34,7 @@ async def follow_all(stream: JetStreamContext, engine: Engine, owner: bytes) -> 
     wake.set()
     async with asyncio.TaskGroup() as group:
         group.create_task(_announcements(stream, engine, owner, wake))
+        group.create_task(_audit(stream, engine, owner))
         while True:
             await wake.wait()
             wake.clear()
@@ -53,6 +55,18 @@ async def _announcements(stream: JetStreamContext, engine: Engine, owner: bytes,
             continue
         await message.ack()
         wake.set()
+
+
+async def _audit(stream: JetStreamContext, engine: Engine, owner: bytes) -> None:
+    """The control side's trail; what the owner did not sign is logged and passed over."""
+    async for message in _messages(stream, "AUDIT", trail.SUBJECT, "ledger-audit"):
+        try:
+            entry = trail.read(message.data, owner)
+        except ProtocolError as fault:
+            log("audit line refused", level="error", reason=str(fault))
+        else:
+            await _in_thread(engine, partial(write.write_audit, entry=entry, line=message.data))
+        await message.ack()
 
 
 def _announced(owner: bytes, message: Msg, connection: Connection) -> None:

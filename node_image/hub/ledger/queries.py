@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from node_image.hub.ledger.tables import drops, equivocations, faults, frames, grants, heads, vouchers
+from node_image.hub.ledger.tables import audit, drops, equivocations, faults, frames, grants, heads, vouchers
 from node_image.protocol.frames import Kind
 from node_image.protocol.journal import kind_of
 
@@ -78,6 +78,11 @@ def _grants(connection: Connection, drop: str) -> list[dict[str, Any]]:
         }
         for row in connection.execute(query)
     ]
+
+
+def audit_digests(connection: Connection) -> list[str]:
+    """The lines of the audit trail that it holds, oldest first."""
+    return list(connection.execute(select(audit.c.digest).order_by(audit.c.number, audit.c.digest)).scalars())
 
 
 def _counts(connection: Connection, key: Any, *where: Any) -> dict[Any, dict[str, int]]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from nats.js.api import DiscardPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
+from node_image.protocol import trail
+
 if TYPE_CHECKING:
     from nats.js import JetStreamContext
 
@@ -43,6 +45,13 @@ STREAMS = (
         max_bytes=GIB,
         max_msgs_per_subject=64,
         allow_direct=True,
+    ),
+    StreamConfig(
+        name="AUDIT",
+        subjects=[trail.SUBJECT],
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,
+        max_bytes=GIB,
     ),
 )
 

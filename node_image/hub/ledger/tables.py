@@ -161,3 +161,15 @@ equivocations = Table(
     Column("seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("reported_at", DateTime(timezone=True)),  # from then on the chain has the grant frozen
 )
+
+# The control side's audit trail (node_image/protocol/trail.py), each line as its owner signed it.
+audit = Table(
+    "audit",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("stack", Text, nullable=False),
+    Column("line", LargeBinary, nullable=False),
+    Column("arrived_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)

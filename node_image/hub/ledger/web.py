@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from node_image.hub.ledger import anchors
-from node_image.hub.ledger.queries import all_drops, one_drop, voucher_of
+from node_image.hub.ledger.queries import all_drops, audit_digests, one_drop, voucher_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,7 @@ def routes(engine: Engine) -> list[Route]:
         Route("/v1/drops/{drop}", ledger.drop),
         Route("/v1/anchors/{grant_id}/{batch_seq:int}", ledger.anchor),
         Route("/v1/supplement/{grant_id}", ledger.supplement),
+        Route("/v1/audit", ledger.audit),
         Route("/v1/vouchers/{grant_id}/{tier:int}/{seq:int}", ledger.voucher),
     ]
 
@@ -68,6 +69,9 @@ class _Ledger:
         where = (grant_id or b"", min(told["tier"], TIER_MAX), min(told["seq"], SEQ_MAX))
         found = await self._read(lambda connection: voucher_of(connection, *where))
         return JSONResponse(found) if found is not None else _no_voucher()
+
+    async def audit(self, _: Request) -> Response:
+        return JSONResponse({"digests": await self._read(audit_digests)})
 
     async def _read(self, query: Callable[[Connection], Any]) -> Any:
         def run() -> Any:

@@ -9,13 +9,15 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from node_image.hub.ledger.follow import Follower, Grant
-from node_image.hub.ledger.tables import batches, drops, faults, frames, grants, heads, vouchers
+from node_image.hub.ledger.tables import audit, batches, drops, faults, frames, grants, heads, vouchers
 from node_image.protocol import frames as told_in
+from node_image.protocol import trail
 from node_image.protocol.announcement import DropAnnouncement, GrantAnnouncement
 from node_image.protocol.eip712 import Domain
 from node_image.protocol.frames import NO_ADDRESS
 from node_image.protocol.hexes import unhex
 from node_image.protocol.journal import BatchRecord, ClaimRecord, Frame, nullifier
+from node_image.protocol.trail import Entry
 
 
 def write_drop(connection: Connection, told: DropAnnouncement) -> None:
@@ -36,6 +38,14 @@ def write_grant(connection: Connection, told: GrantAnnouncement) -> None:
         epoch=told.epoch,
         key=unhex(told.key),
         leases=msgspec.to_builtins(told.leases),
+    )
+    connection.execute(row.on_conflict_do_nothing())
+
+
+def write_audit(connection: Connection, entry: Entry, line: bytes) -> None:
+    """A line of the audit trail, once: it is known by its hash."""
+    row = insert(audit).values(
+        digest=trail.digest(line), number=entry.number, at=entry.at, stack=entry.stack, line=line
     )
     connection.execute(row.on_conflict_do_nothing())
 

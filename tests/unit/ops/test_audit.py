@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import audit
+from infra import audit, stacks
 from infra.ops.__main__ import main
 
 
@@ -55,3 +55,12 @@ def test_a_changed_trail_ends_with_6(typed: Callable[..., tuple[object, str, str
     assert code == 6
     assert "line 1: it does not follow" in err
     assert "hint:" in err
+
+
+def test_without_a_hub_the_trail_waits(typed: Callable[..., tuple[object, str, str]]) -> None:
+    stacks.save(stacks.Stack("lab", "lab", 239))
+    audit.append("drain", "lights", ["quay-spare1"], "", audit.BEGUN)
+    code, out, err = typed()
+    assert (code, "1 lines, each signed" in out) == (0, True)
+    assert "the audit trail goes to lab later" in err
+    assert audit.shipped("lab") == 0
