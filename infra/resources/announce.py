@@ -40,15 +40,21 @@ def announce_grant(bus: str, grant: GrantAnnouncement) -> None:
 async def _publish(bus: str, subject: str, envelopes: Sequence[bytes], answer_s: float) -> None:
     import nats  # noqa: PLC0415
 
-    client = await nats.connect(
-        f"nats://{bus}:4222",
-        user=HUB_USER,
-        password=keys.bus_secret(),
-        connect_timeout=answer_s,
-        allow_reconnect=False,
-    )
+    async with asyncio.timeout(answer_s):  # the client's own limits are for one try of sixty
+        client = await nats.connect(
+            f"nats://{bus}:4222",
+            user=HUB_USER,
+            password=keys.bus_secret(),
+            connect_timeout=answer_s,
+            allow_reconnect=False,
+            error_cb=_unsaid,
+        )
     try:
         for envelope in envelopes:
             await client.jetstream().publish(subject, envelope, timeout=answer_s)
     finally:
         await client.close()
+
+
+async def _unsaid(_: Exception) -> None:
+    """A try that failed is no news: by its own, the client prints each one's traceback."""
