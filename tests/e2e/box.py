@@ -68,11 +68,3 @@ def image(name: str) -> dict[str, str]:
     """An image that `make images` built."""
     found: dict[str, dict[str, str]] = json.loads((ROOT / "build" / "images.json").read_text())
     return found[name]
-
-
-def start_haproxy(folder: Path, run: str) -> None:
-    """The front's own image with the folder's haproxy.cfg, on this machine's loopback."""
-    label = ("--label", f"edgedrop.stack={run}")
-    settings = ("--network", "host", "--user", "0", "-v", f"{folder}:{folder}", "--entrypoint", "haproxy")
-    config = str(folder / "haproxy.cfg")
-    docker("run", "-d", "--name", run, *label, *settings, image("front")["id"], "-db", "-f", config)

@@ -32,8 +32,8 @@ from node_image.cooling import told
 from node_image.cooling.curve import FULL
 from node_image.front.config import FrontNode, FrontOptions, pool, render
 from node_image.signer.client import SignerClient
+from tests.a_front import start_haproxy
 from tests.drop_on_disk import Drop, make_drop, softhsm_missing
-from tests.e2e.box import start_haproxy
 from tests.e2e.hub_world import free_port, leaf_bus, wait_for
 from tests.e2e.standing import sweep
 from tests.sensor_tree import COOL, DIE, DIE_NAME, INPUTS, LIMIT, MODE, PWM, ZONE, ZONE_NAME, SensorTree, make_tree

@@ -20,7 +20,8 @@ import pytest
 
 from node_image.front.config import FrontNode, FrontOptions, render
 from node_image.front.runtime import words
-from tests.e2e.box import start_haproxy
+from tests.a_front import start_haproxy
+from tests.e2e.hub_world import free_port
 from tests.e2e.standing import sweep, wait_for
 
 if TYPE_CHECKING:
@@ -29,12 +30,6 @@ if TYPE_CHECKING:
 TINY = Path(__file__).with_name("tiny_node.py")
 APPLIANCE, SPARE = "quay-appliance1", "quay-spare1"
 AT_ONCE = 16
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @dataclass(frozen=True, slots=True)

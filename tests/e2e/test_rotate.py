@@ -64,6 +64,10 @@ def grants(got: list[Got]) -> set[str]:
     return {one.voucher["voucher"]["grantId"] for one in got if one.voucher}
 
 
+def of_grant(got: list[Got], grant_id: str) -> Got:
+    return next(one for one in got if one.voucher and one.voucher["voucher"]["grantId"] == grant_id)
+
+
 def node_of(stack: str, name: str) -> Node:
     return next(node for node in buyer(stack).plan.nodes if node.name == name)
 
@@ -104,18 +108,20 @@ def test_rotate_while_claims_run(shared: Standing, stack: str, tmp_path: Path) -
         assert one.voucher is not None
         checker.check(one.wish, one.voucher)
     first, second = node_of(stack, APPLIANCE).each()
-    assert grants(before) == {first.grant_id}
-    assert grants(after) == {second.grant_id}
-    assert node_of(stack, SPARE).grant_id in grants(meanwhile)
+    spare = node_of(stack, SPARE).grant_id  # a node that is just back is given few claims at a time: it may have some
+    assert first.grant_id in grants(before) <= {first.grant_id, spare}
+    assert second.grant_id in grants(after) <= {second.grant_id, spare}
+    assert spare in grants(meanwhile)
     assert len({one.voucher["token_id"] for one in everything if one.voucher}) == len(everything)
 
     front = checker.plan.geographies[0].front_url
-    for one in (before[0], after[0]):
+    old, new = of_grant(before, first.grant_id), of_grant(after, second.grant_id)
+    for one in (old, new):
         again = httpx.post(f"{front}/v1/claims", json=dict(one.wish.body), timeout=5)
         assert (again.status_code, again.json()) == (200, one.voucher)
         receipt = tmp_path / f"{one.wish.claim_id}.json"
         receipt.write_bytes(httpx.get(f"{front}/v1/receipts/{one.wish.claim_id}", timeout=5).content)
-        assert json.loads(receipt.read_text())["epoch"] == (1 if one is before[0] else 2)
+        assert json.loads(receipt.read_text())["epoch"] == (1 if one is old else 2)
         shared.edgedrop("verify", str(receipt), "--rpc", status.places(stacks.load(stack))[1].chain_url)
     wait_for(lambda: agreed(stack), 60, "journal = ledger = chain")
     (geo,) = status.report_of(stack).geographies

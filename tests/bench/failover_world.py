@@ -1,0 +1,244 @@
+"""One geography as processes of this machine: an appliance and a spare (mint, signer, SoftHSM2), a front, a chain."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+from coincurve import PrivateKey
+
+from node_image.front.config import FrontNode, FrontOptions, render
+from node_image.hub.chain import Chain
+from node_image.protocol import create2, eip712, frames
+from node_image.protocol.journal import decode
+from node_image.protocol.signature import address_of
+from node_image.signer.client import SignerClient
+from tests.a_front import start_haproxy
+from tests.bench.failover_load import Wish
+from tests.drop_on_disk import FAR, Drop, make_drop
+from tests.e2e.contract_world import (
+    CREATORS,
+    HOLDERS,
+    HUB,
+    OPERATOR,
+    RELAYER,
+    Split,
+    Tier,
+    account,
+    init_code,
+    own_roles,
+)
+from tests.e2e.hub_world import free_port
+from tests.e2e.standing import sweep, wait_for
+
+QUOTA, SUPPLY = 4000, 200_000
+TIER = Tier(1, SUPPLY, 200, 0, 0, (Split(CREATORS[0], 10_000),), QUOTA, SUPPLY)
+START_S = 60.0
+# As Debian ships it, with a check and a spare behind: all times are HAProxy's own (2 s apart, three to be out).
+DEFAULTS = """\
+global
+    stats socket {folder}/admin.sock
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 50s
+    timeout server 50s
+frontend claims
+    bind 127.0.0.1:{claims}
+    default_backend nodes
+backend nodes
+    option httpchk GET /readyz
+    server quay-appliance1 127.0.0.1:{appliance} check
+    server quay-spare1 127.0.0.1:{spare} check backup
+"""
+
+
+@dataclass
+class Node:
+    """Its processes, and the cable between it and the front where there is one of ours."""
+
+    drop: Drop
+    start: int
+    port: int = field(default_factory=free_port)
+    relay_port: int = 0
+    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def front_port(self) -> int:
+        """Where the front reaches it."""
+        return self.relay_port or self.port
+
+    def up(self) -> None:
+        """Signer and mint, until it can sell."""
+        environment = self.drop.environment() | {"EDGEDROP_PORT": str(self.port), "EDGEDROP_HOST": "127.0.0.1"}
+        for name in ("signer", "mint"):
+            command = [sys.executable, "-m", f"node_image.{name}"]
+            self.running[name] = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        wait_for(lambda: self.asked("/livez"), START_S, "the mint")
+
+    def cable(self) -> None:
+        """One that can be bad."""
+        self.relay_port = free_port()
+        command = [sys.executable, "-m", "tests.bench.relay", str(self.relay_port), str(self.port)]
+        self.running["relay"] = subprocess.Popen(command, stdin=subprocess.PIPE)
+        wait_for(lambda: self.asked("/livez", self.relay_port), START_S, "the cable")
+
+    def asked(self, path: str, port: int = 0) -> bool:
+        """Whether it says yes."""
+        try:
+            return httpx.get(f"http://127.0.0.1:{port or self.port}{path}", timeout=1).is_success
+        except httpx.HTTPError:
+            return False
+
+    def claims(self) -> set[str]:
+        """Those that its journal holds."""
+        (file,) = (self.drop.folder / "journal").glob("*.journal")
+        found = (frame.told for _, frame in decode(file.read_bytes()))
+        return {told.claim_id for told in found if isinstance(told, frames.Claim)}
+
+    def voucher(self, claim_id: str) -> dict[str, Any] | None:
+        """What it gave for a claim."""
+        answer = httpx.get(f"http://127.0.0.1:{self.port}/v1/claims/{claim_id}", timeout=10)
+        return dict(answer.json()) if answer.is_success else None
+
+    def strike(self, fault: str) -> None:
+        """Make it so."""
+        signer, mint = self.running["signer"], self.running["mint"]
+        match fault:
+            case "killed" | "hung":
+                for process in (mint, signer):
+                    process.send_signal(signal.SIGKILL if fault == "killed" else signal.SIGSTOP)
+            case "disk_filled":
+                (journal,) = (self.drop.folder / "journal").glob("*.journal")
+                full = journal.stat().st_size  # no byte more: what a full disk answers to an append
+                resource.prlimit(signer.pid, resource.RLIMIT_FSIZE, (full, resource.RLIM_INFINITY))
+            case "disconnected" | "slowed":
+                self._cable_is("cut" if fault == "disconnected" else "slow")
+
+    def mend(self, fault: str) -> None:
+        """As it was, with the journal it has."""
+        match fault:
+            case "killed":
+                self.up()
+                self.drop.vouch()
+            case "hung":
+                for name in ("signer", "mint"):
+                    self.running[name].send_signal(signal.SIGCONT)
+            case "disk_filled":
+                none = resource.RLIM_INFINITY
+                resource.prlimit(self.running["signer"].pid, resource.RLIMIT_FSIZE, (none, none))
+
+    def down(self) -> None:
+        """All of it."""
+        for process in self.running.values():
+            process.kill()
+            process.wait()
+
+    def _cable_is(self, how: str) -> None:
+        pipe = self.running["relay"].stdin
+        if pipe is None:
+            raise RuntimeError("the relay has no stdin")
+        pipe.write(f"{how}\n".encode())
+        pipe.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The chain with the drop's contract; each run's nodes get leases of their own there."""
+
+    chain: Chain
+    contract: str
+
+    @contextmanager
+    def geography(self, number: int, *, cable: bool, default_checks: bool) -> Iterator[tuple[Node, Node, int]]:
+        """Appliance, spare, and the front's port."""
+        run = f"failover-{uuid.uuid4().hex[:6]}"
+        with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+            stack.callback(sweep, run)
+            nodes = [self._node(Path(folder), number, kind, at) for at, kind in enumerate(("appliance", "spare"))]
+            for node in nodes:
+                stack.callback(node.down)
+                node.up()
+                self._lease(node)
+            if cable:
+                nodes[0].cable()
+            for node in nodes:
+                wait_for(lambda node=node: node.asked("/readyz"), START_S, "a node that can sell")  # type: ignore[misc]
+            port = _front(Path(folder), run, nodes, default_checks=default_checks)
+            yield nodes[0], nodes[1], port
+
+    def redeem(self, vouchers: Sequence[dict[str, Any]]) -> int:
+        """How many of them the contract takes."""
+        if not vouchers:
+            return 0
+        return len(self.chain.redeem_many(RELAYER, self.contract, vouchers).redeemed)
+
+    def _node(self, folder: Path, number: int, kind: str, at: int) -> Node:
+        drop = make_drop(folder / kind, wallet_cap=TIER.wallet_cap, contract=self.contract)
+        names = {"drop": f"lights-{number}", "node": f"quay-{kind}1"}
+        grant = "0x" + eip712.grant_id(names["drop"], names["node"], 1).hex()
+        facts = msgspec.structs.replace(drop.facts, **names, grant_id=grant)
+        (drop.folder / "drop" / "drop.json").write_bytes(msgspec.json.encode(facts))
+        return Node(replace(drop, facts=facts), 1 + (2 * number + at) * QUOTA)
+
+    def _lease(self, node: Node) -> None:
+        """Opened on chain, handed to the signer, and its journal vouched for."""
+        client, key = SignerClient(node.drop.socket), str(node.drop.ask("address")["key"])
+        lease = {"tier": 0, "start": node.start, "quota": QUOTA, "not_before": 0, "redeem_by": FAR}
+        self.chain.open_grant(OPERATOR, self.contract, node.drop.facts.grant_id, key, [lease])
+        asyncio.run(client.ask("lease", envelope=node.drop.lease(key, QUOTA, node.start)))
+        node.drop.vouch()
+
+
+def world(url: str) -> World:
+    """The contract on a chain of its own."""
+    chain = Chain(url, stuck_s=2)
+    for key in (OPERATOR, RELAYER, HUB, *HOLDERS):
+        chain.fund(account(key))
+    salt = create2.salt("drop", "0x" + "33" * 32)
+    return World(chain, chain.deploy(OPERATOR, salt, init_code(own_roles(), tiers=(TIER,))))
+
+
+def _front(folder: Path, run: str, nodes: Sequence[Node], *, default_checks: bool) -> int:
+    claims, stats, admin = free_port(), free_port(), free_port()
+    appliance, spare = (node.front_port for node in nodes)
+    options = FrontOptions(f"127.0.0.1:{claims}", f"127.0.0.1:{stats}", str(folder / "admin.sock"), admin)
+    places = (
+        FrontNode("quay-appliance1", "127.0.0.1", "appliance", appliance),
+        FrontNode("quay-spare1", "127.0.0.1", "spare", spare),
+    )
+    plain = DEFAULTS.format(folder=folder, claims=claims, appliance=appliance, spare=spare)
+    (folder / "haproxy.cfg").write_text(plain if default_checks else render("quay", places, options))
+    folder.chmod(0o755)
+    start_haproxy(folder, run)
+    front = Node(nodes[0].drop, 0, claims)
+    wait_for(lambda: front.asked("/v1/drop"), START_S, "the front")
+    return claims
+
+
+def wishes(facts_of: Drop, count: int) -> list[Wish]:
+    """Each by a wallet of its own, signed ahead."""
+    facts = facts_of.facts
+    return [_wish(facts.drop, facts.domain().separator, number) for number in range(count)]
+
+
+def _wish(drop: str, separator: bytes, number: int) -> Wish:
+    wallet, claim_id = PrivateKey(os.urandom(32)), f"claim-{number}"
+    struct = eip712.claim_struct_hash(drop, 0, 0, eip712.claim_hash(claim_id))
+    raw = wallet.sign_recoverable(eip712.digest(separator, struct), hasher=None)
+    told = {"claim_id": claim_id, "tier": "print", "slot": 0}
+    told |= {"to": "0x" + address_of(wallet.public_key.format(compressed=False)).hex()}
+    return Wish(claim_id, msgspec.json.encode(told | {"signature": "0x" + raw[:64].hex() + f"{27 + raw[64]:02x}"}))
