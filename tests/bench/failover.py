@@ -10,10 +10,9 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from typing import Any
 
 from tests.bench.failover_load import sell
-from tests.bench.failover_world import Node, World, wishes, world
+from tests.bench.failover_world import Node, Pair, World, wishes, world
 from tests.bench.measure import Measure
 from tests.e2e.contract_world import anvil
 
@@ -60,7 +59,7 @@ def one_run(there: World, number: int, fault: str, *, default_checks: bool) -> O
         seen = sell(port, wanted, PER_SECOND, STRIKES_S, lambda: appliance.strike(fault))
         appliance.mend(fault)
         doubles = _answered_twice(appliance, spare)
-        taken = [there.redeem(pair) for pair in doubles]
+        taken = there.redeem(doubles)
     if 0 in taken:
         raise RuntimeError(f"{fault}: of a claim that both nodes answered the chain takes neither voucher")
     return Outcome(
@@ -72,8 +71,8 @@ def one_run(there: World, number: int, fault: str, *, default_checks: bool) -> O
     )
 
 
-def _answered_twice(appliance: Node, spare: Node) -> list[list[dict[str, Any]]]:
-    """Both vouchers of each claim that stands in both journals."""
-    both = appliance.claims() & spare.claims()
-    pairs = ([node.voucher(claim_id) for node in (appliance, spare)] for claim_id in both)
-    return [[one for one in pair if one] for pair in pairs]
+def _answered_twice(appliance: Node, spare: Node) -> list[Pair]:
+    """Both vouchers of each claim that stands in both journals and was signed in both."""
+    both = sorted(appliance.claims() & spare.claims())
+    pairs = ((appliance.voucher(claim_id), spare.voucher(claim_id)) for claim_id in both)
+    return [(one, other) for one, other in pairs if one and other]

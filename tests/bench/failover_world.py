@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import batched
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from coincurve import PrivateKey
 
 from node_image.front.config import FrontNode, FrontOptions, render
 from node_image.hub.chain import Chain
+from node_image.hub.redemption import MAX_ITEMS
 from node_image.protocol import create2, eip712, frames
 from node_image.protocol.journal import decode
 from node_image.protocol.signature import address_of
@@ -47,6 +49,7 @@ from tests.e2e.standing import sweep, wait_for
 QUOTA, SUPPLY = 4000, 200_000
 TIER = Tier(1, SUPPLY, 200, 0, 0, (Split(CREATORS[0], 10_000),), QUOTA, SUPPLY)
 START_S = 60.0
+type Pair = tuple[dict[str, Any], dict[str, Any]]  # both nodes' vouchers of one claim
 # As Debian ships it, with a check and a spare behind: all times are HAProxy's own (2 s apart, three to be out).
 DEFAULTS = """\
 global
@@ -180,11 +183,14 @@ class World:
             port = _front(Path(folder), run, nodes, default_checks=default_checks)
             yield nodes[0], nodes[1], port
 
-    def redeem(self, vouchers: Sequence[dict[str, Any]]) -> int:
-        """How many of them the contract takes."""
-        if not vouchers:
-            return 0
-        return len(self.chain.redeem_many(RELAYER, self.contract, vouchers).redeemed)
+    def redeem(self, pairs: Sequence[Pair]) -> list[int]:
+        """How many of each pair the contract takes."""
+        taken: list[int] = []
+        for some in batched(pairs, MAX_ITEMS // 2, strict=False):
+            vouchers = [voucher for pair in some for voucher in pair]
+            skipped = {one.item for one in self.chain.redeem_many(RELAYER, self.contract, vouchers).skipped}
+            taken += [2 - len({2 * at, 2 * at + 1} & skipped) for at in range(len(some))]
+        return taken
 
     def _node(self, folder: Path, number: int, kind: str, at: int) -> Node:
         drop = make_drop(folder / kind, wallet_cap=TIER.wallet_cap, contract=self.contract)
