@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import httpx
 import msgspec
 
@@ -47,8 +49,12 @@ def compare(lab: str) -> str:
         held = msgspec.json.decode(answer.raise_for_status().content, type=Held)
     except (httpx.HTTPError, msgspec.MsgspecError) as fault:
         return f"{lab}: its ledger does not answer ({type(fault).__name__})"
-    mine = {trail.digest(line) for line in audit.lines()}
-    gone = [digest for digest in held.digests if digest not in mine]
+    return judge(lab, held, audit.lines())
+
+
+def judge(lab: str, held: Held, lines: Collection[bytes]) -> str:
+    """A line that is at the ledger and not here was here once: the owner signed it."""
+    gone = set(held.digests) - {trail.digest(line) for line in lines}
     if gone:
         raise NotVerified(
             f"{lab}'s ledger holds {len(gone)} lines that this trail has not: it was cut short, or is another one",

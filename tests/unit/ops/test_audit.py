@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from infra import audit, stacks
+from infra.errors import NotVerified
 from infra.ops.__main__ import main
+from infra.ops.shipping import Held, judge
+from node_image.protocol import trail
 
 
 @pytest.fixture
@@ -64,3 +67,11 @@ def test_without_a_hub_the_trail_waits(typed: Callable[..., tuple[object, str, s
     assert (code, "1 lines, each signed" in out) == (0, True)
     assert "the audit trail goes to lab later" in err
     assert audit.shipped("lab") == 0
+
+
+def test_a_trail_that_was_cut_short_is_found_by_the_ledgers_copy() -> None:
+    lines = [b"one", b"two", b"three"]
+    held = Held(tuple(trail.digest(line) for line in lines[:2]))
+    assert judge("lab", held, lines) == "lab: its ledger holds 2 of them"
+    with pytest.raises(NotVerified, match="1 lines that this trail has not"):
+        judge("lab", held, lines[:1])

@@ -1,0 +1,80 @@
+"""What a front is told, and what becomes of its answer; `docker` is a script that writes down how it was called."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from infra import diversions, stacks
+from infra.diversions import Diversion
+from infra.errors import Unreachable
+from infra.ops import fronts
+from infra.ops.diverted import restore
+from infra.plan.model import Geography, Node
+from infra.stacks import Stack
+from node_image.front.runtime import words
+
+STACK = Stack("lights", "drop", 17, "lab", "lights", "", "lights")
+NODES = tuple(
+    Node(f"quay-{kind}1", "quay", kind, "docker", "10.17.1.10", 22, "root", None, 1, "0x", ())
+    for kind in ("appliance", "spare")
+)
+QUAY = Geography("quay", "The old quay", "10.17.1.0/24", "10.17.1.2", NODES)
+HELD = Diversion("failover", "cordon", "ada@desk", "", "2026-11-26T01:20:00+00:00", "quay-spare1")
+
+
+@pytest.fixture
+def called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Makes `docker` answer so; what it was called with so far, the last words of each call."""
+    monkeypatch.setenv("EDGEDROP_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    stacks.save(STACK)
+    log = tmp_path / "log"
+    log.touch()
+
+    def answer(script: str = "") -> list[str]:
+        docker = tmp_path / "docker"
+        docker.write_text(f'#!/bin/bash\necho "$2: ${{@: -1}}" >>{log}\n{script}\n')
+        docker.chmod(0o755)
+        return log.read_text().splitlines()
+
+    answer()
+    return answer
+
+
+def test_it_is_told_at_its_own_container(called: Callable[..., list[str]]) -> None:
+    fronts.tell("lights", QUAY, {"quay-appliance1": "drain", "quay-spare1": "ready"})
+    appliance, spare = (words("quay-appliance1", "appliance", "drain"), words("quay-spare1", "spare", "ready"))
+    assert called() == [f"lights-quay-front: {appliance}; {spare}"]
+
+
+@pytest.mark.parametrize("script", ["echo 'No such server.'", "echo 'No such container' >&2; exit 1"])
+def test_what_it_did_not_do_is_said(called: Callable[..., list[str]], script: str) -> None:
+    called(script)
+    with pytest.raises(Unreachable, match="lights-quay-front: No such"):
+        fronts.tell("lights", QUAY, {"quay-spare1": "drain"})
+
+
+def test_a_node_that_stood_aside_is_again_what_a_person_had_made_of_it(called: Callable[..., list[str]]) -> None:
+    diversions.change("lights", {"quay-appliance1": HELD})
+    for node in NODES:
+        fronts.give_back("lights", QUAY, node.name)
+    cordoned, ready = called()
+    assert cordoned.endswith("quay-appliance1 state drain; set server anyone/quay-appliance1 state ready")
+    assert ready.endswith("quay-spare1 state ready; set server anyone/quay-spare1 state ready")
+
+
+def test_up_has_a_front_that_was_made_anew_do_so_again(
+    called: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    restore("lights", QUAY)
+    assert called() == []
+    diversions.change("lights", {"quay-appliance1": HELD})
+    restore("lights", QUAY)
+    assert len(called("exit 1")) == 1
+    assert "quay-appliance1 still get no claims" in capsys.readouterr().err
+    restore("lights", QUAY)  # a warning, no fault: all else is up
+    assert "should get no claims, but lights-quay-front" in capsys.readouterr().err
