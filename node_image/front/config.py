@@ -71,7 +71,7 @@ def render(geo: str, nodes: tuple[FrontNode, ...], options: FrontOptions | None 
     for at, name in enumerate(POOLS):
         others = [other for other in (name, POOLS[1 - at]) if held[other]]
         parts += [_first(name, others, chosen), _pool(name, held[name], chosen)]
-    return "\n".join((*parts, _anyone(nodes), _lookup(nodes), _stats(chosen)))
+    return "\n".join((*parts, _pages(nodes, chosen), _anyone(nodes), _lookup(nodes), _stats(chosen)))
 
 
 def _error(geo: str, status: int, code: str, message: str, hint: str, retry_after: int | None = None) -> str:
@@ -137,6 +137,8 @@ frontend claims
     # Of a place that is cut off no node may be ready, and each still hands out reserve vouchers; where all that is left
     # is drained for heat, it goes on until it stops by itself.
     use_backend {ANYONE} if {{ nbsrv({appliances}) eq 0 }} {{ nbsrv({spares}) eq 0 }}
+    # A phone that is slow to take a picture must not hold a claim's place at a node.
+    use_backend pages if {{ method GET HEAD }} !{{ path_beg /v1/ }}
     # Before claims wait for an appliance, a spare that has a hand free takes them.
     use_backend {spares}-first if {{ be_conn_free({appliances}) le 0 }} {{ be_conn_free({spares}) gt 0 }}
     default_backend {appliances}-first
@@ -184,6 +186,23 @@ backend {name}
 def _server(node: FrontNode) -> str:
     more = f" agent-check agent-port {node.agent_port} agent-inter 1s" if node.kind == "appliance" else ""
     return f"    server {node.name} {node.address}:{node.port} maxconn {node.at_once}{more}"
+
+
+def _pages(nodes: tuple[FrontNode, ...], options: FrontOptions) -> str:
+    """The claim page, pictures, metadata: as many at a time as there are."""
+    lines = "\n".join(
+        f"    server {node.name} {node.address}:{node.port} track {pool(node.kind)}/{node.name}"
+        + (" backup" if node.kind == "spare" else "")
+        for node in nodes
+    )
+    return f"""\
+backend pages
+    balance leastconn
+    option allbackups
+    retries {options.tries}
+    retry-on conn-failure empty-response junk-response response-timeout 500 502 503 504
+{lines}
+"""
 
 
 def _anyone(nodes: tuple[FrontNode, ...]) -> str:

@@ -220,6 +220,19 @@ def test_a_place_that_is_cut_off_still_hands_out_reserve_vouchers(site: Site) ->
     assert {one.status for one in site.load(20, 50)} == {503}
 
 
+def test_phones_that_are_slow_to_take_a_picture_keep_nobody_from_claiming(site: Site) -> None:
+    host, port = site.url.removeprefix("http://").split(":")
+    phones = [socket.create_connection((host, int(port)), 5) for _ in range(2 * AT_ONCE)]
+    try:
+        for phone in phones:
+            phone.sendall(b"GET /assets/large HTTP/1.1\r\nHost: quay\r\n\r\n")
+            assert phone.recv(12) == b"HTTP/1.1 200"
+        assert {(one.status, one.node) for one in site.load(40, 100)} == {(201, APPLIANCE)}
+    finally:
+        for phone in phones:
+            phone.close()
+
+
 def test_spares_wait_while_an_appliance_is_up(site: Site) -> None:
     with httpx.Client() as client:
         nodes = {site.claim(client, f"c{n}").headers["X-Edgedrop-Node"] for n in range(20)}

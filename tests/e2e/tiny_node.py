@@ -13,6 +13,8 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
+LARGE = 16 << 20  # more than any socket takes unread
+
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -24,6 +26,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         claim = self.path.removeprefix("/v1/claims/")
+        if self.path == "/assets/large":
+            self.answer(200, {"picture": "x" * LARGE})
+            return
         known = self.path in ("/livez", "/v1/drop") or claim in self.claims
         if self.path == "/readyz":
             known = self.being["ready"]
