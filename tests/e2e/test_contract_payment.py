@@ -16,7 +16,7 @@ from eth_account import Account
 
 from infra import keys
 from infra.errors import FaultyFile
-from infra.ops.drops import open_drop, plan_of_file
+from infra.ops.drops import manifest_of, open_drop, plan_of_file
 from infra.plan import facts, plan_lab
 from infra.plan.contract import deployment_of
 from infra.plan.model import DropPlan
@@ -24,7 +24,7 @@ from infra.resources.contract import ContractProvider, announcement_of
 from node_image.hub import calls, redemption
 from node_image.hub.chain import ChainRefused
 from node_image.hub.redemption import Reason
-from node_image.protocol import lease
+from node_image.protocol import lease, manifest
 from node_image.signer.client import SignerClient
 from tests.drop_on_disk import Drop, make_drop, softhsm_missing
 from tests.e2e.contract_world import (
@@ -156,6 +156,8 @@ def test_a_tier_that_a_drop_file_prices_in_an_erc20_is_planned_sold_checked_and_
     node = make_drop(tmp_path / "node")
     told = facts(plan, first, plan_lab(16), node.facts.owner_public_key, node.witness.public)
     node = replace(node, facts=told)
+    made, assets = manifest_of(*open_drop(str(tmp_path / "coins.yaml")))
+    (node.folder / "drop" / "content.zip").write_bytes(manifest.content_zip(manifest.sign(made, node.owner), assets))
     (node.folder / "drop" / "drop.json").write_bytes(msgspec.json.encode(told))
     process = node.signer()
     try:
