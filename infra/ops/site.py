@@ -97,6 +97,8 @@ def _hub(lab: str | None, hub: str | None) -> str:
             raise BadUsage(f"--hub {hub} is no place", f"it is <host>:<port>, such as hub.example:{LEAF_PORT}")
         return hub
     stack = stacks.load(lab) if lab else stacks.find(LAB)
+    if stack and stack.kind != "lab":
+        raise BadUsage(f"--lab {stack.name} is no lab", "name the stack of the hub, such as lab")
     return f"{plan_lab(stack.slot).bus}:{LEAF_PORT}" if stack else ""
 
 

@@ -127,11 +127,13 @@ def test_the_hub_is_the_bus_of_the_lab_that_is_up(typed: Typed, boxes: dict[str,
         (("old-quay", "--box", "rack9"), 2, "old-quay has no box rack9\nhint: its boxes are rack1-1, rack1-2"),
         (("old-quay", "--hub", "hub.example"), 2, "--hub hub.example is no place"),
         (("old-quay", "--lab", "lab-x"), 4, "stack lab-x was never brought up"),
+        (("old-quay", "--lab", "lights"), 2, "--lab lights is no lab"),
     ],
 )
 def test_what_cannot_be_meant_asks_nobody(
     words: tuple[str, ...], code: int, says: str, typed: Typed, boxes: dict[str, object]
 ) -> None:
+    stacks.save(Stack(name="lights", kind="drop", slot=17))
     ended, out, err = typed(*words)
     assert (ended, out, boxes["hub"]) == (code, "", None)
     assert says in err

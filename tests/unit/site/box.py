@@ -47,10 +47,11 @@ class Door(paramiko.ServerInterface):
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         with subprocess.Popen(["/bin/bash", "-c", command], env=self.env, **pipes) as process:  # type: ignore[call-overload]
             threading.Thread(target=pump, args=(channel, process), daemon=True).start()
-            while line := process.stdout.readline():
-                channel.sendall(line)
-            channel.sendall_stderr(process.stderr.read())
-            channel.send_exit_status(process.wait())
+            with suppress(OSError):  # who asked may have left
+                while line := process.stdout.readline():
+                    channel.sendall(line)
+                channel.sendall_stderr(process.stderr.read())
+                channel.send_exit_status(process.wait())
         channel.close()
 
 
@@ -72,14 +73,15 @@ class Box:
 
 
 @contextmanager
-def box(*, env: Mapping[str, str] | None = None, authorized: str | None = None) -> Iterator[Box]:
-    """Up until the end of the block; it lets the control side's key in unless another is named."""
+def box(
+    *, env: Mapping[str, str] | None = None, authorized: str | None = None, shown: paramiko.PKey | None = None
+) -> Iterator[Box]:
+    """Up until the end of the block; it lets the control side's key in, and shows its own, unless others are named."""
     made = Ed25519PrivateKey.generate()
     parts = made.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
-    told = authorized or keys.ssh_public_key()
-    door = Door(told, env or dict(os.environ))
+    door = Door(authorized or keys.ssh_public_key(), env or dict(os.environ))
     with create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=_serve, args=(server, made, door), daemon=True).start()
+        threading.Thread(target=_serve, args=(server, shown or _for_paramiko(made), door), daemon=True).start()
         port = server.getsockname()[1]
         try:
             yield Box(BoxSpec(name="a", address="127.0.0.1", ssh_port=port, host_key=parts.decode()), door)
@@ -87,11 +89,14 @@ def box(*, env: Mapping[str, str] | None = None, authorized: str | None = None) 
             server.shutdown(SHUT_RDWR)  # it is being listened to: closed alone it would go on
 
 
-def _serve(server: socket, host_key: Ed25519PrivateKey, door: Door) -> None:
-    pem = host_key.private_bytes(
+def _for_paramiko(key: Ed25519PrivateKey) -> paramiko.PKey:
+    pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     )
-    shown = paramiko.Ed25519Key.from_private_key(StringIO(pem.decode()))
+    return paramiko.Ed25519Key.from_private_key(StringIO(pem.decode()))
+
+
+def _serve(server: socket, shown: paramiko.PKey, door: Door) -> None:
     with suppress(OSError):
         while True:
             line, _ = server.accept()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from infra.errors import NotVerified, Unreachable
@@ -50,6 +51,13 @@ def test_nothing_is_run_on_a_box_that_shows_another_key() -> None:
         assert up.door.asked == []
 
 
+def test_nothing_is_run_on_a_box_that_shows_a_key_of_another_kind() -> None:
+    with box(shown=paramiko.ECDSAKey.generate()) as up:
+        with pytest.raises(NotVerified, match="shows another host key"):
+            reach.measure(up.spec, "", print)
+        assert up.door.asked == []
+
+
 def test_a_box_that_lets_us_in_by_no_key_names_the_command() -> None:
     with box(authorized=OTHER) as up, pytest.raises(Unreachable) as refused:
         reach.measure(up.spec, "", print)
@@ -78,6 +86,15 @@ def test_what_was_told_before_a_box_fell_silent_is_kept(tmp_path: Path, monkeypa
     assert seen.part(Memory) == Memory(2, 1)
     assert seen.why[Disk] == "it fell silent"
     assert seen.part(Offset) is not None
+
+
+def test_a_box_that_never_comes_to_an_end_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reach, "WHOLE_S", 0.3)
+    line = '{"part": "memory", "told": {"total_bytes": 2, "available_bytes": 1}}'
+    with box(env=python(tmp_path, f"while echo '{line}'; do sleep 0.1; done")) as up:
+        seen = reach.measure(up.spec, "", print)
+    assert seen.part(Memory) == Memory(2, 1)
+    assert seen.why[Disk] == "it took longer than 0.3 s"
 
 
 def test_nonsense_is_no_figure(tmp_path: Path) -> None:
