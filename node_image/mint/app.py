@@ -24,7 +24,7 @@ from node_image.mint.claims import BadClaim, Problem, problem, read_claim, read_
 from node_image.mint.heat import Heat
 from node_image.mint.metrics import ClaimMetrics
 from node_image.mint.receipts import Ledger, Receipts
-from node_image.mint.reserves import with_picture
+from node_image.mint.reserves import picture, with_picture
 from node_image.protocol import receipt
 from node_image.protocol.facts import DropFacts
 from node_image.protocol.manifest import Manifest
@@ -104,6 +104,16 @@ class Mint:
         except SignerAway:
             return _problem(AWAY)
         return _reserved(told) if "reserve" in told else _json(told)
+
+    async def picture(self, request: Request) -> Response:
+        """GET /v1/claims/{claim_id}/qr: the voucher, or the reserve voucher, as an SVG."""
+        try:
+            found = await self.signer.ask("find", claim_id=request.path_params["claim_id"])
+        except SignerRefused as refusal:
+            return _problem(problem(refusal.code, str(refusal)))
+        except SignerAway:
+            return _problem(AWAY)
+        return Response(picture(found.get("reserve", found)), media_type="image/svg+xml")
 
     async def receive(self, request: Request) -> Response:
         """PUT /v1/claims/{claim_id}/receiver: whom the claim's key names."""
@@ -238,6 +248,7 @@ def make_app(mint: Mint) -> Starlette:
         Route("/", mint.page),
         Route("/v1/claims", mint.claim, methods=["POST"]),
         Route("/v1/claims/{claim_id}", mint.find),
+        Route("/v1/claims/{claim_id}/qr", mint.picture),
         Route("/v1/claims/{claim_id}/receiver", mint.receive, methods=["PUT"]),
         Route("/v1/receipts/{claim_id}", mint.receipt),
         Route("/v1/drop", mint.drop),

@@ -46,6 +46,9 @@ async def test_a_token_is_claimed_by_key_and_its_receiver_named_later(tmp_path: 
         assert made.voucher.claim_key == "0x" + address(wallet(0)).hex()
         receipt = (await http.get("/v1/receipts/a")).json()
         assert receipt["voucher"]["voucher"]["claimKey"] == made.voucher.claim_key
+        code = await http.get("/v1/claims/a/qr")
+        assert (code.status_code, code.headers["Content-Type"]) == (200, "image/svg+xml")
+        assert (await http.get("/v1/claims/nobody/qr")).status_code == 404
         for _ in range(2):
             answer = await http.put("/v1/claims/a/receiver", json=named(made))
             assert (answer.status_code, answer.json()) == (200, {"receiver": "0x" + RECEIVER.hex()})
