@@ -50,10 +50,9 @@ def leases(drop: str) -> dict[str, list[tuple[int, tuple[Lease, ...]]]]:
     }
 
 
-def promised(drop: str, but: str) -> tuple[Lease, ...]:
-    """What other nodes than `but` are to get of the fallback reserve, and don't have on chain yet."""
-    waiting = (one for node, told in read(drop).items() for one in told if node != but and one.planned == ())
-    return tuple(held for one in waiting for held in one.leases)
+def awaiting(drop: str) -> tuple[str, ...]:
+    """Nodes with an epoch out of the fallback reserve that was begun and does not sell yet."""
+    return tuple(node for node, told in read(drop).items() if told and told[-1].reserve and not told[-1].done)
 
 
 def put(drop: str, node: str, one: Recorded) -> None:

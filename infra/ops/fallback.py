@@ -23,7 +23,7 @@ from infra.ops.asked import Asked, holders_command
 from infra.ops.epoch import Known, finish, given, known_node, prove, ranges
 from infra.ops.output import confirm, say
 from infra.ops.place import ADDRESS, FIRST_EPOCH, Place, told
-from infra.ops.reserve import Part, leases_out_of
+from infra.ops.reserve import Part, leases_out_of, still_free
 from infra.ops.standing import standing
 from infra.ops.up import bring_up
 from infra.plan.model import Lease, Node
@@ -107,11 +107,9 @@ def _wanted(known: Known, part: Part) -> Recorded:
     for one in known.node.each():
         if _suspected(known.place, one):
             say(f"[bold yellow]{name} sells from its oldest epoch first, and epoch {one.epoch} is suspected[/]")
-    return Recorded(known.next_epoch(), leases=_chosen(known, part), reserve=True)
-
-
-def _chosen(known: Known, part: Part) -> tuple[Lease, ...]:
-    return leases_out_of(known.place, part, epochs.promised(known.stack.name, known.node.name))
+    for other in epochs.awaiting(known.stack.name):
+        say(f"[bold yellow]{other} waits for the holders, too: whoever is opened first has the tokens[/]")
+    return Recorded(known.next_epoch(), leases=leases_out_of(known.place, part), reserve=True)
 
 
 def _key(asked: Asked, known: Known, wanted: Recorded, part: Part) -> tuple[Recorded, str]:
@@ -121,16 +119,29 @@ def _key(asked: Asked, known: Known, wanted: Recorded, part: Part) -> tuple[Reco
     key = wait.told_key(host, grant)
     if not key:
         confirm(f"have {name} make a key for epoch {wanted.epoch}", yes=asked.ways.yes)
-    with epochs.alone():
-        if part != Part() or known.latest() != wanted:
-            wanted = msgspec.structs.replace(wanted, leases=_chosen(known, part))
-            epochs.put(known.stack.name, name, wanted)
+    wanted = _recorded(known, wanted, part)
     if not key:
         with aside(known.stack.name, known.geography, name):
             bring_up((known.holder,), {name})
             key = wait.signer_key(host, grant)
     say(f"{name} holds key {key} for epoch {wanted.epoch}: {ranges(known.plan, wanted.leases)}")
     return wanted, key
+
+
+def _recorded(known: Known, wanted: Recorded, part: Part) -> Recorded:
+    """What is asked for now; where nothing is said, what was recorded, if nobody was given it meanwhile."""
+    name = known.node.name
+    if part == Part() and known.latest() == wanted:
+        if not still_free(known.place, wanted.leases):
+            raise BadUsage(
+                f"some of {ranges(known.plan, wanted.leases)} was opened for another grant meanwhile",
+                f"say what {name} is to get now: --tier, --quota",
+            )
+        return wanted
+    with epochs.alone():
+        wanted = msgspec.structs.replace(wanted, leases=leases_out_of(known.place, part))
+        epochs.put(known.stack.name, name, wanted)
+    return wanted
 
 
 def _sell(known: Known, wanted: Recorded) -> None:
@@ -167,14 +178,19 @@ def _drop(place: Place) -> str:
 
 
 def _seller(place: Place, geo: str) -> str:
-    """The geography's first spare, else its first appliance; one whose key nobody suspects, where there is one."""
+    """Who was begun with; else the first spare, else the first appliance, of those whose key nobody suspects."""
     if place.plan is None:
         raise BadUsage(f"this machine doesn't know the nodes of {geo}", "give --node <who is to sell>")
     nodes = [node for node in place.plan.nodes if node.geo == geo]
     if not nodes:
         names = ", ".join(one.name for one in place.plan.geographies)
         raise BadUsage(f"{place.drop} has no geography {geo}", f"its geographies are {names}")
-    return min(nodes, key=lambda node: (_suspected(place, *node.each()), node.kind == "appliance")).name
+    begun = epochs.awaiting(place.stack.name) if place.stack else ()
+
+    def worth(node: Node) -> tuple[bool, ...]:
+        return node.name not in begun, _suspected(place, *node.each()), node.kind == "appliance"
+
+    return min(nodes, key=worth).name
 
 
 def _suspected(place: Place, *epochs_: Node) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from infra.errors import BadUsage
@@ -21,8 +20,8 @@ class Part:
     redeem_by: int | None = None
 
 
-def leases_out_of(place: Place, part: Part, promised: Collection[Lease] = ()) -> tuple[Lease, ...]:
-    """One a tier, behind what is leased already and what is `promised` to others; BadUsage where nothing is left."""
+def leases_out_of(place: Place, part: Part) -> tuple[Lease, ...]:
+    """One a tier, behind what is leased already; BadUsage where nothing is left."""
     with told():
         _, now = place.chain.block()
     until = part.redeem_by or (place.plan.redeem_by if place.plan else 0)
@@ -33,8 +32,7 @@ def leases_out_of(place: Place, part: Part, promised: Collection[Lease] = ()) ->
         )
     found = []
     for number, tier in tiers_named(place, part.tiers).items():
-        ends = (one.start + one.quota for one in promised if one.tier == number)
-        start, end = max(_first_free(place, number, tier), *ends, 0), tier.first_token + tier.supply
+        start, end = _first_free(place, number, tier), tier.first_token + tier.supply
         wanted = end - start if part.quota is None else part.quota
         if wanted > end - start:
             raise BadUsage(
@@ -45,6 +43,12 @@ def leases_out_of(place: Place, part: Part, promised: Collection[Lease] = ()) ->
     if not found:
         raise BadUsage("nothing is left in the fallback reserve", "close out or reclaim what other grants don't use")
     return tuple(found)
+
+
+def still_free(place: Place, leases: tuple[Lease, ...]) -> bool:
+    """Whether nobody was given them meanwhile."""
+    with told():
+        return not any(place.chain.is_leased(place.contract, one.tier, one.start) for one in leases)
 
 
 def _first_free(place: Place, number: int, tier: TierOnChain) -> int:

@@ -99,13 +99,23 @@ def test_all_that_is_left_of_the_reserve_or_as_much_as_is_asked() -> None:
         leases_out_of(place(), Part(redeem_by=NOW))
 
 
-def test_what_waits_for_the_holders_for_another_node_is_not_chosen_again() -> None:
-    first = fallback._wanted(known_node(place(), SPARE), Part(("print",), quota=1))
-    epochs.put("harbour-lights", SPARE, first)
-    second = fallback._wanted(known_node(place(), APPLIANCE), Part(("print",)))
-    assert (ranges(first.leases), ranges(second.leases)) == ([(0, 39, 1)], [(0, 40, 1)])
-    epochs.put("harbour-lights", SPARE, msgspec.structs.replace(first, opened=True))
-    assert epochs.promised("harbour-lights", APPLIANCE) == ()  # the chain says so from now on
+def test_what_was_opened_for_another_grant_meanwhile_is_chosen_anew_only_if_one_says_what() -> None:
+    begun = fallback._wanted(known_node(place(), SPARE), Part(("print",)))
+    epochs.put("harbour-lights", SPARE, begun)
+    assert fallback._recorded(known_node(place(), SPARE), begun, Part()) == begun
+    known = known_node(place(leased=(39,)), SPARE)
+    with pytest.raises(BadUsage, match="some of print 39-40 was opened for another grant") as refused:
+        fallback._recorded(known, begun, Part())
+    assert "--quota" in refused.value.hint
+    assert ranges(fallback._recorded(known, begun, Part(("print",))).leases) == [(0, 40, 1)]
+    assert epochs.read("harbour-lights")[SPARE][-1].leases[0].start == 40
+
+
+def test_who_was_begun_with_is_gone_on_with(capsys: pytest.CaptureFixture[str]) -> None:
+    epochs.put("harbour-lights", APPLIANCE, fallback._wanted(known_node(place(), APPLIANCE), Part()))
+    assert fallback._seller(place(), "quay") == APPLIANCE
+    fallback._wanted(known_node(place(), SPARE), Part())
+    assert "quay-appliance1 waits for the holders, too" in capsys.readouterr().err
 
 
 def test_the_node_is_told_of_the_epoch_and_nobody_else_is_until_it_is_open() -> None:
