@@ -63,9 +63,9 @@ def put(drop: str, node: str, one: Recorded) -> None:
 
 
 def drop_newest(drop: str, node: str) -> None:
-    """An epoch that never had a lease never was."""
+    """An epoch that never had a lease on chain never was."""
     told = read(drop)
-    kept = tuple(one for one in told.get(node, ()) if one.leases)
+    kept = tuple(one for one in told.get(node, ()) if one.planned)
     write_private(_path(drop), msgspec.json.encode(told | {node: kept}))
 
 

@@ -23,7 +23,7 @@ from infra.ops.asked import Asked, holders_command
 from infra.ops.epoch import Known, finish, given, known_node, prove, ranges
 from infra.ops.output import confirm, say
 from infra.ops.place import ADDRESS, FIRST_EPOCH, Place, told
-from infra.ops.reserve import Part, leases_out_of, still_free
+from infra.ops.reserve import NothingLeft, Part, leases_out_of, still_free
 from infra.ops.standing import standing
 from infra.ops.up import bring_up
 from infra.plan.model import Lease, Node
@@ -139,7 +139,11 @@ def _recorded(known: Known, wanted: Recorded, part: Part) -> Recorded:
             )
         return wanted
     with epochs.alone():
-        wanted = msgspec.structs.replace(wanted, leases=leases_out_of(known.place, part))
+        try:
+            wanted = msgspec.structs.replace(wanted, leases=leases_out_of(known.place, part))
+        except NothingLeft:  # nor ever for this epoch: no rotation is to wait for it
+            epochs.drop_newest(known.stack.name, name)
+            raise
         epochs.put(known.stack.name, name, wanted)
     return wanted
 

@@ -11,6 +11,10 @@ from infra.plan.model import Lease
 from node_image.hub.reading import TierOnChain
 
 
+class NothingLeft(BadUsage):
+    """The reserve is spent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """As the command line says: tiers by name or number (none is all), tokens of each (none is all), Unix seconds."""
@@ -21,7 +25,7 @@ class Part:
 
 
 def leases_out_of(place: Place, part: Part) -> tuple[Lease, ...]:
-    """One a tier, behind what is leased already; BadUsage where nothing is left."""
+    """One a tier, behind what is leased already; BadUsage where that can't be, NothingLeft where nothing is left."""
     with told():
         _, now = place.chain.block()
     until = part.redeem_by or (place.plan.redeem_by if place.plan else 0)
@@ -41,7 +45,7 @@ def leases_out_of(place: Place, part: Part) -> tuple[Lease, ...]:
         if wanted:
             found.append(Lease(number, start, wanted, begins, until))
     if not found:
-        raise BadUsage("nothing is left in the fallback reserve", "close out or reclaim what other grants don't use")
+        raise NothingLeft("nothing is left in the fallback reserve", "close out or reclaim what other grants don't use")
     return tuple(found)
 
 

@@ -109,6 +109,9 @@ def test_what_was_opened_for_another_grant_meanwhile_is_chosen_anew_only_if_one_
     assert "--quota" in refused.value.hint
     assert ranges(fallback._recorded(known, begun, Part(("print",))).leases) == [(0, 40, 1)]
     assert epochs.read("harbour-lights")[SPARE][-1].leases[0].start == 40
+    with pytest.raises(BadUsage, match="nothing is left"):
+        fallback._recorded(known_node(place(leased=(39, 40)), SPARE), begun, Part(("print",)))
+    assert epochs.awaiting("harbour-lights") == ()
 
 
 def test_who_was_begun_with_is_gone_on_with(capsys: pytest.CaptureFixture[str]) -> None:
