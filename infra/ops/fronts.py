@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 import httpx
 
 from infra import diversions, stacks
-from infra.errors import Unreachable
+from infra.errors import MissingTool, Unreachable
 from infra.ops.served import at_front
 from infra.plan.model import Geography
 from node_image.front.config import ADMIN_PORT
@@ -32,6 +32,8 @@ def tell(drop: str, geo: Geography, hows: Mapping[str, How]) -> None:
     typed = ["docker", "exec", front, "bash", "-c", SAY, "bash", command]
     try:
         done = subprocess.run(typed, capture_output=True, text=True, timeout=SPOKEN_S, check=False)
+    except OSError as fault:
+        raise MissingTool("there is no docker command here", "type: edgedrop doctor") from fault
     except subprocess.TimeoutExpired as fault:
         raise Unreachable(f"{front} does not answer", "type: edgedrop status") from fault
     if done.returncode != 0 or done.stdout.strip():

@@ -10,7 +10,7 @@ import pytest
 
 from infra import diversions, stacks
 from infra.diversions import Diversion
-from infra.errors import Unreachable
+from infra.errors import MissingTool, Unreachable
 from infra.ops import fronts
 from infra.ops.diverted import restore
 from infra.plan.model import Geography, Node
@@ -55,6 +55,15 @@ def test_it_is_told_at_its_own_container(called: Callable[..., list[str]]) -> No
 def test_what_it_did_not_do_is_said(called: Callable[..., list[str]], script: str) -> None:
     called(script)
     with pytest.raises(Unreachable, match="lights-quay-front: No such"):
+        fronts.tell("lights", QUAY, {"quay-spare1": "drain"})
+
+
+def test_without_docker_the_hint_is_doctor(
+    called: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    called()
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    with pytest.raises(MissingTool):
         fronts.tell("lights", QUAY, {"quay-spare1": "drain"})
 
 
