@@ -3,6 +3,7 @@
 ProtocolError
 ├── NotVerified       a signature, digest or proof that is not what it must be
 ├── NoReceipt         bytes that are no receipt and no voucher
+├── CommandRefused    a command to a box that it must not do, with the code of the reason
 └── JournalDamaged    a journal that holds what was never written, with its place
 """
 
@@ -19,6 +20,15 @@ class NotVerified(ProtocolError):
 
 class NoReceipt(ProtocolError):
     """Bytes that are no receipt and no voucher."""
+
+
+class CommandRefused(ProtocolError):
+    """A command that a box must not do; `code` is one word for machines."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.reason = reason
 
 
 class JournalDamaged(ProtocolError):

@@ -1,0 +1,212 @@
+"""Commands to a box: what a person may tell its recovery agent to do, signed, numbered, and gone after a while.
+
+A command is fresh in one of two ways. Asked live, the box draws a nonce and the command carries it: that needs no
+clock, and a box that has just booted without a time source can still be told what to do. Left on the bus for a box
+that is away, it carries none, and the box must surely know that it is within the command's time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+import rfc8785
+
+from node_image.protocol import dsse
+from node_image.protocol.errors import CommandRefused, NotVerified
+from node_image.protocol.timing import Interval
+
+PAYLOAD_TYPE = "application/vnd.edgedrop.command+json"
+SCHEMA = 1
+MOST_BYTES = 16 << 10  # of an envelope
+LONGEST_S = 24 * 3600  # from issue to expiry
+MOST_LINES = 2000
+MOST_SEQUENCE = (1 << 53) - 1  # what JSON holds exactly
+ENGINE = "engine"  # beside the services of node.yaml, what a restart may name
+
+
+class Status(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="do", tag="status"):
+    """What runs on the box, and how the box is."""
+
+
+class Logs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="do", tag="logs"):
+    """The last lines of every service, of the engine and of the recovery agent, in one bundle."""
+
+    lines: int
+
+
+class Restart(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="do", tag="restart"):
+    """One service, or the engine."""
+
+    service: str
+
+
+class Reboot(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="do", tag="reboot"):
+    """The whole box."""
+
+
+type Action = Status | Logs | Restart | Reboot
+
+
+class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`sequence` grows strictly at each node; times in Unix seconds; `nonce` is the box's, empty in one left for it."""
+
+    schema: int
+    stack: str
+    node: str
+    sequence: int
+    issued_at: int
+    expires_at: int
+    action: Status | Logs | Restart | Reboot
+    nonce: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Who a command must be for; `services` are those that it may name."""
+
+    stack: str
+    node: str
+    services: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Stands:
+    """How the box stands: the newest sequence it took, where the time surely lies, the nonce that it drew (or "")."""
+
+    newest: int
+    time: Interval
+    nonce: str = ""
+
+
+def subject(stack: str, node: str) -> str:
+    """Where the bus has a node's newest command."""
+    return f"command.{stack}.{node}"
+
+
+def ask_subject(stack: str, node: str) -> str:
+    """Where a node is asked how it stands."""
+    return f"command-ask.{stack}.{node}"
+
+
+def reply_subject(stack: str, node: str) -> str:
+    """Where a node answers both; whose answer it is says the digest of what was asked."""
+    return f"command-reply.{stack}.{node}"
+
+
+def payload(command: Command) -> bytes:
+    """Canonical JSON (RFC 8785): what is signed."""
+    return rfc8785.dumps(msgspec.to_builtins(command))
+
+
+def sign(command: Command, private_pem: bytes) -> bytes:
+    """The command in the envelope of whoever commands."""
+    return dsse.sign(PAYLOAD_TYPE, payload(command), private_pem)
+
+
+def read(envelope: bytes, keys: Mapping[str, bytes]) -> tuple[Command, str]:
+    """The command and the name of the key that signed it; CommandRefused where it is none of theirs."""
+    if len(envelope) > MOST_BYTES:
+        raise CommandRefused("oversize", f"{len(envelope)} bytes, at most {MOST_BYTES} are read")
+    data, name = _signed(envelope, keys)
+    try:
+        found = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        raise CommandRefused("not_canonical", f"it is no JSON: {fault}") from fault
+    command = _command(found)
+    if not _is_canonical(command, data):
+        raise CommandRefused("not_canonical", "it is not in canonical JSON (RFC 8785)")
+    return command, name
+
+
+def check(command: Command, box: Box, stands: Stands) -> None:
+    """Whether this box may do it now; CommandRefused with the first reason against it."""
+    _check_box(command, box)
+    _check_sequence(command, stands.newest)
+    _check_lifetime(command)
+    if command.nonce:
+        if command.nonce != stands.nonce:
+            raise CommandRefused("stale_nonce", "it answers no question that this box has open")
+    else:
+        _check_time(command, stands.time)
+
+
+def _signed(envelope: bytes, keys: Mapping[str, bytes]) -> tuple[bytes, str]:
+    try:
+        found = msgspec.json.decode(envelope, type=dsse.Envelope)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+        raise CommandRefused("no_envelope", "it is no DSSE envelope") from fault
+    if found.payload_type != PAYLOAD_TYPE:
+        raise CommandRefused("wrong_type", f"the envelope holds {found.payload_type[:100]}, no command")
+    if not found.signatures:
+        raise CommandRefused("unsigned", "nobody signed it")
+    for name, key in keys.items():
+        try:
+            return dsse.verify(envelope, PAYLOAD_TYPE, key), name
+        except NotVerified:
+            continue
+    raise CommandRefused("not_signed", f"none of {', '.join(sorted(keys))} signed this")
+
+
+def _command(found: object) -> Command:
+    """Faults that a person may make get words of their own."""
+    if isinstance(found, dict):
+        if found.get("schema") != SCHEMA:
+            raise CommandRefused("unknown_schema", f"schema {found.get('schema')!r}, this box knows {SCHEMA}")
+        action = found.get("action")
+        if isinstance(action, dict) and action.get("do") not in ACTIONS:
+            raise CommandRefused("unknown_action", f"{action.get('do')!r}, this box knows {', '.join(ACTIONS)}")
+    try:
+        return msgspec.convert(found, Command)
+    except msgspec.ValidationError as fault:
+        raise CommandRefused("bad_argument", str(fault)) from fault
+
+
+def _is_canonical(command: Command, data: bytes) -> bool:
+    try:
+        return payload(command) == data
+    except rfc8785.CanonicalizationError:
+        return False  # a number that JSON can't hold exactly
+
+
+def _check_box(command: Command, box: Box) -> None:
+    if command.stack != box.stack:
+        raise CommandRefused("wrong_stack", f"it is for {command.stack}, this is a box of {box.stack}")
+    if command.node != box.node:
+        raise CommandRefused("wrong_node", f"it is for {command.node}, this is {box.node}")
+    action = command.action
+    if isinstance(action, Restart) and action.service not in box.services | {ENGINE}:
+        there = ", ".join(sorted(box.services | {ENGINE}))
+        raise CommandRefused("unknown_service", f"{action.service!r}, this box has {there}")
+    if isinstance(action, Logs) and not 1 <= action.lines <= MOST_LINES:
+        raise CommandRefused("bad_argument", f"{action.lines} lines: 1 to {MOST_LINES} are told")
+
+
+def _check_sequence(command: Command, newest: int) -> None:
+    if not 1 <= command.sequence <= MOST_SEQUENCE:
+        raise CommandRefused("bad_argument", f"{command.sequence} is no sequence number")
+    if command.sequence == newest:
+        raise CommandRefused("replayed", f"{newest} was taken before")
+    if command.sequence < newest:
+        raise CommandRefused("older", f"{command.sequence} comes after {newest}, which was taken before")
+
+
+def _check_lifetime(command: Command) -> None:
+    lives = command.expires_at - command.issued_at
+    if not 0 < lives <= LONGEST_S:
+        raise CommandRefused("bad_lifetime", f"it would hold for {lives} s: 1 to {LONGEST_S} are allowed")
+
+
+def _check_time(command: Command, time: Interval) -> None:
+    if time.lo >= command.expires_at:
+        raise CommandRefused("expired", f"it held until {command.expires_at}, it is {time.lo} or later")
+    if time.hi is None:
+        raise CommandRefused("clock_unknown", "this box does not know the time, so it must be asked first (a nonce)")
+    if not time.surely_before(command.expires_at):
+        raise CommandRefused("expired", f"it holds until {command.expires_at}, it may be {time.hi}")
+    if not time.surely_from(command.issued_at):
+        raise CommandRefused("not_yet", f"it holds from {command.issued_at} on, it may be {time.lo} only")
+
+
+ACTIONS = tuple(str(kind.__struct_config__.tag) for kind in (Status, Logs, Restart, Reboot))
