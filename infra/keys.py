@@ -53,6 +53,16 @@ def witnesses() -> dict[str, str]:
     return {witness.HUB: witness_public_pem().decode()}
 
 
+def responder_pem() -> bytes:
+    """The incident responder's ed25519 key: signs commands to boxes, and nothing that the owner's signs beside them."""
+    return kept("responder.pem", dsse.new_private_pem)
+
+
+def commanders() -> dict[str, str]:
+    """Who may command a box: public keys by name."""
+    return {"owner": owner_public_pem().decode(), "responder": dsse.public_pem(responder_pem()).decode()}
+
+
 def operator_key() -> str:
     """The account that deploys contracts and opens leases (0x hex)."""
     return kept("operator.key", _account).decode()

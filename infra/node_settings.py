@@ -24,7 +24,8 @@ from infra.provision.ssh import Host
 from infra.release import Release
 from infra.witness_files import files_of_node, witnesses_of
 from node_image.bus.config import leaf_config
-from node_image.spec import Container, render
+from node_image.recovery import place as recovery
+from node_image.spec import Container, node_file, render
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,8 @@ def node_settings(plan: DropPlan, node: Node, stack: str, hub: HubAddresses, rel
         "cloud.pem": certificates.node_pem(plan.drop, node.name),
         "authority.pem": certificates.authority_pem(),
         **files_of_node(plan, node),
+        "recovery.json": _recovery(plan, node, hub),
+        "bus.secret": keys.bus_secret().encode(),
     }
     return NodeSettings(
         host=Host.of_node(stack, node),
@@ -107,6 +110,12 @@ def lay(folder: Path, content: Mapping[str, bytes]) -> Laid:
     for name, data in content.items():
         _write_changed(folder / name, data)
     return Laid(folder, {name: _digest(data) for name, data in content.items()})
+
+
+def _recovery(plan: DropPlan, node: Node, hub: HubAddresses) -> bytes:
+    """What the box's recovery is told of itself."""
+    told = recovery.Facts(1, plan.stack, node.name, hub.bus, tuple(node_file().containers), keys.commanders())
+    return msgspec.json.encode(told)
 
 
 def files_of(stack: str, node: str) -> Path:

@@ -21,7 +21,8 @@ from infra.stacks import Stack
 def prepare_home() -> None:
     """Keys and secrets, each made once."""
     accounts = (keys.operator_key, keys.relayer_key, keys.hub_key, keys.holder_keys)
-    for make in (keys.owner_pem, keys.witness_pem, *accounts, keys.bus_secret, keys.db_secret, keys.ssh_key):
+    secrets = (keys.bus_secret, keys.db_secret, keys.ssh_key)
+    for make in (keys.owner_pem, keys.witness_pem, keys.responder_pem, *accounts, *secrets):
         make()
 
 

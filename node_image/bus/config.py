@@ -10,7 +10,7 @@ from __future__ import annotations
 DOMAIN = "hub"  # a leaf forwards the JetStream API of a named domain only
 API = f"$JS.{DOMAIN}.API"
 HUB_USER = "hub"  # the hub's own services
-LEAF_USER = "leaf"  # nodes: they may publish journals and read their leases
+LEAF_USER = "leaf"  # nodes: they may publish journals and read their leases and commands
 
 
 def leaf_config(hub: str, secret: str) -> str:
@@ -27,7 +27,7 @@ leafnodes {{
 
 
 def hub_config(secret: str) -> str:
-    """The hub's: JetStream on disk; leaves reach journals, leases, the witness and the stream's own answers alone."""
+    """The hub's: JetStream on disk; leaves reach journals, leases, commands, witness and the streams' answers alone."""
     return f"""\
 # Rendered by node_image/bus/config.py: edit that.
 server_name: hub
@@ -44,8 +44,9 @@ accounts {{
     users: [
       {{ user: {HUB_USER}, password: "{secret}" }}
       {{ user: {LEAF_USER}, password: "{secret}", permissions: {{
-        publish: ["journal.>", "witness.>", "cooling.>", "{API}.STREAM.MSG.GET.JOURNAL", "{API}.STREAM.MSG.GET.LEASES"]
-        subscribe: ["lease.>", "_INBOX.>"]
+        publish: ["journal.>", "witness.>", "cooling.>", "{API}.STREAM.MSG.GET.JOURNAL", "{API}.STREAM.MSG.GET.LEASES",
+          "command-reply.>", "{API}.STREAM.MSG.GET.COMMANDS"]
+        subscribe: ["lease.>", "_INBOX.>", "command.>", "command-ask.>"]
       }} }}
     ]
   }}

@@ -73,11 +73,11 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Stands:
-    """How the box stands: the newest sequence it took, where the time surely lies, the nonce that it drew (or "")."""
+    """How the box stands: the newest sequence it took, where the time surely lies, the questions that it has open."""
 
     newest: int
     time: Interval
-    nonce: str = ""
+    nonces: frozenset[str] = frozenset()
 
 
 def subject(stack: str, node: str) -> str:
@@ -126,7 +126,7 @@ def check(command: Command, box: Box, stands: Stands) -> None:
     _check_sequence(command, stands.newest)
     _check_lifetime(command)
     if command.nonce:
-        if command.nonce != stands.nonce:
+        if command.nonce not in stands.nonces:
             raise CommandRefused("stale_nonce", "it answers no question that this box has open")
     else:
         _check_time(command, stands.time)

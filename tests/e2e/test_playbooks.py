@@ -21,7 +21,8 @@ from infra.home import ROOT
 from infra.plan.model import HubAddresses
 from node_image.bus.config import HUB_USER, leaf_config
 from node_image.cooling import AGENT_PORT, STATUS_PORT
-from node_image.protocol import voucher
+from node_image.protocol import dsse, voucher
+from node_image.recovery.place import Facts
 from node_image.spec import node_file, render
 from tests.drop_on_disk import Drop, make_drop
 from tests.e2e.box import Box, image, start_box
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.e2e
 
 SERVICES = tuple(node_file().containers)
 SENSORS = "/var/lib/sensors"  # in the box, whose kernel shows none
+STACK = "lights"  # of the drop that the box is told of
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,11 @@ def node(standing: Standing, hub: HubAddresses, tmp_path_factory: pytest.TempPat
     # This drop has no lease at the hub and no witness at its site: nothing reads them.
     for name in ("cloud.pem", "authority.pem", "witness-key.pem", "witness-tls.pem"):
         (files / name).write_text("none\n")
-    (files / "nats.conf").write_text(leaf_config(hub.bus, (standing.home / "keys" / "bus.secret").read_text()))
+    secret = (standing.home / "keys" / "bus.secret").read_text()
+    (files / "nats.conf").write_text(leaf_config(hub.bus, secret))
+    (files / "bus.secret").write_text(secret)
+    keys = {"responder": dsse.public_pem((standing.home / "keys" / "responder.pem").read_bytes()).decode()}
+    (files / "recovery.json").write_bytes(msgspec.json.encode(Facts(1, STACK, "box1", hub.bus, SERVICES, keys)))
     images = {name: push(hub, name) for name in SERVICES}
     containers = [msgspec.to_builtins(one) | {"binds": one.binds} for one in render(images, "appliance")]
     cooling = next(one for one in containers if one["service"] == "cooling")

@@ -8,6 +8,7 @@ from nats.js.api import DiscardPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
 from node_image.protocol import trail
+from node_image.protocol.command import LONGEST_S, MOST_BYTES
 
 if TYPE_CHECKING:
     from nats.js import JetStreamContext
@@ -35,6 +36,17 @@ STREAMS = (
         max_msgs_per_subject=1,
         discard_new_per_subject=False,
         allow_direct=True,
+    ),
+    # A box that was away needs the newest command only, and no command holds for longer than a day.
+    StreamConfig(
+        name="COMMANDS",
+        subjects=["command.*.*"],
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.OLD,
+        max_bytes=GIB >> 4,
+        max_msgs_per_subject=1,
+        max_msg_size=MOST_BYTES,
+        max_age=LONGEST_S,
     ),
     # One announcement an epoch and node: a ledger that is rebuilt must learn the older epochs too.
     StreamConfig(

@@ -1,8 +1,10 @@
 """What a node is told: the same input gives the same digests, and its variables carry no secret."""
 
 import json
+import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from infra import keys
@@ -12,7 +14,9 @@ from infra.ops.drops import open_drop, plan_of_file
 from infra.plan import plan_lab
 from infra.release import Release
 from infra.witness_files import files_of_front, files_of_node, witnesses_of
-from node_image.protocol import dsse
+from node_image.protocol import command, dsse
+from node_image.protocol.command import Command, Reboot
+from node_image.recovery.place import Facts
 from node_image.spec import node_file
 
 RELEASE = Release(1, {service: f"edgedrop/{service}@sha256:{'a' * 64}" for service in node_file().containers})
@@ -36,8 +40,8 @@ def test_the_same_node_is_told_the_same() -> None:
 
 def test_each_file_is_told_by_its_digest_and_lies_in_the_folder() -> None:
     made = settings()
-    witness = {"witness-key.pem", "witness-tls.pem"}
-    assert set(made.files) == {"nats.conf", "drop.json", "content.zip", "cloud.pem", "authority.pem"} | witness
+    told = {"nats.conf", "drop.json", "content.zip", "cloud.pem", "authority.pem", "recovery.json", "bus.secret"}
+    assert set(made.files) == told | {"witness-key.pem", "witness-tls.pem"}
     assert {path.name for path in made.folder.iterdir()} == set(made.files)
     assert {f"file {name}" for name in made.files} <= set(made.told())
 
@@ -74,3 +78,14 @@ def test_a_folders_digest_changes_with_a_name_and_with_a_content_but_not_with_by
     assert digest_of(folder) == before
     (folder / "main.yml").write_text("d")
     assert digest_of(folder) != before
+
+
+def test_the_box_is_told_who_may_command_it() -> None:
+    told = msgspec.json.decode((settings().folder / "recovery.json").read_bytes(), type=Facts)
+    assert (told.stack, told.node) == ("harbour-lights", "quay-appliance1")
+    assert set(told.services) == set(node_file().containers)
+    now = int(time.time())
+    wanted = Command(1, told.stack, told.node, 1, now, now + 60, Reboot())
+    for name, key in (("owner", keys.owner_pem()), ("responder", keys.responder_pem())):
+        read, by = command.read(command.sign(wanted, key), {one: pem.encode() for one, pem in told.keys.items()})
+        assert (read, by) == (wanted, name)

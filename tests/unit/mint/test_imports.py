@@ -31,9 +31,10 @@ SERVICES = (
     "node_image.witness.__main__",
     "node_image.cooling.web",
 )
+RECOVERY = ("node_image.recovery.agent", "node_image.recovery.door")  # on the box, out of the courier's image
 
 
-@pytest.mark.parametrize("module", SERVICES)
+@pytest.mark.parametrize("module", SERVICES + RECOVERY)
 def test_a_service_needs_nothing_that_its_image_lacks(module: str) -> None:
     absent = sorted(locked("requirements.lock") - locked("node_image/requirements-node.lock"))
     assert {"eth_abi", "web3", "rfc3161_client"} <= set(absent)

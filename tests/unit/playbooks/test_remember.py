@@ -20,6 +20,12 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (etc / service / "env").write_text(service)
     monkeypatch.setattr(remember, "FOLDER", etc)
     monkeypatch.setattr(remember, "ENGINE", tmp_path / "daemon.json")
+    monkeypatch.setattr(remember, "RECOVERY", etc / "recovery")
+    monkeypatch.setattr(remember, "UNIT_FILES", tmp_path / "systemd")
+    for path in (etc / "recovery" / "recovery.json", tmp_path / "systemd" / "edgedrop-recovery.service"):
+        path.parent.mkdir()
+        path.write_text("{}")
+    (tmp_path / "systemd" / "ssh.service").write_text("not ours")
     (tmp_path / "daemon.json").write_text("{}")
     found = {service: {"settings": service, "running": True} for service in ("bus", "mint")}
     monkeypatch.setattr(remember, "containers", lambda: found)
@@ -42,6 +48,13 @@ def test_what_another_scope_put_there_stays(node: Path) -> None:
     assert set(kept["containers"]) == {"bus", "mint"}
     assert str(node / "daemon.json") in kept["files"]
     assert kept["told"] == {"release": "r1", "drop": "d"}
+
+
+def test_what_mends_the_box_belongs_to_its_ground(node: Path) -> None:
+    remember.remember(node / "applied.json", SCOPE | {"ground": True})
+    kept = json.loads((node / "applied.json").read_text())["files"]
+    ours = {"etc/bus/env", "etc/recovery/recovery.json", "systemd/edgedrop-recovery.service", "daemon.json"}
+    assert set(kept) == {str(node / name) for name in ours}
 
 
 def test_the_same_again_changes_nothing(node: Path) -> None:

@@ -15,14 +15,17 @@ from typing import Any
 
 FOLDER = Path("/etc/edgedrop")
 ENGINE = Path("/etc/docker/daemon.json")
-UNITS = ("docker.service",)
+RECOVERY = FOLDER / "recovery"
+UNIT_FILES = Path("/etc/systemd/system")
+UNITS = ("docker.service", "edgedrop-door.socket", "edgedrop-recovery.service")
 FIELDS = ("Image", "Env", "User", "Labels")
 HOST_FIELDS = ("NetworkMode", "ReadonlyRootfs", "CapDrop", "CapAdd", "Memory", "Privileged", "SecurityOpt")
 
 
 def files() -> dict[str, str]:
     """SHA-256 by path."""
-    found = sorted(path for path in (*FOLDER.rglob("*"), ENGINE) if path.is_file())
+    places = (*FOLDER.rglob("*"), *UNIT_FILES.glob("edgedrop-*"), ENGINE)
+    found = sorted(path for path in places if path.is_file())
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 
@@ -92,7 +95,7 @@ def _merged(old: dict[str, Any], seen: dict[str, Any], kind: str, mine: Any) -> 
 
 
 def _is_of(path: str, scope: dict[str, Any]) -> bool:
-    if path == str(ENGINE):
+    if path == str(ENGINE) or {RECOVERY, UNIT_FILES} & set(Path(path).parents):
         return bool(scope["ground"])
     return Path(path).relative_to(FOLDER).parts[0] in scope["services"]
 

@@ -1,0 +1,111 @@
+"""What an action does on the box: a fixed list of words for each, no shell, a time limit, and what came of it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Sequence
+from typing import Any
+
+from node_image.protocol.command import ENGINE, Action, Logs, Reboot, Restart, Status
+from node_image.recovery.answer import Outcome
+from node_image.recovery.place import Facts, Place
+
+LIMIT_S = 90
+LOOK_S = 15
+MOST_LOG = 64 << 10  # bytes of each log: a bundle must go into one message of the bus (1 MiB)
+UNITS = ("docker.service", "edgedrop-recovery.service", "edgedrop-watch.timer")
+REBOOT = ("systemd-run", "--on-active=2", "--timer-property=AccuracySec=100ms", "systemctl", "reboot")
+RESTART_ENGINE = ("systemctl", "restart", "docker.service")
+
+
+def do(action: Action, facts: Facts, place: Place) -> Outcome:
+    """Do it; the outcome is told, never raised."""
+    match action:
+        case Status():
+            return Outcome(True, "told", status=status(place))
+        case Logs(lines):
+            return Outcome(True, "bundled", bundle=bundle(facts, lines))
+        case Restart(service):
+            return _outcome(RESTART_ENGINE if service == ENGINE else restart(service))
+        case Reboot():
+            return _outcome(REBOOT)
+
+
+def restart(service: str) -> tuple[str, ...]:
+    """A service's container."""
+    return ("docker", "restart", "--time", "10", f"edgedrop-{service}")
+
+
+def status(place: Place) -> dict[str, Any]:
+    """How the box is; what can't be asked is left empty."""
+    disk = shutil.disk_usage(place.root)
+    shown = run(("docker", "ps", "--all", "--format", "{{.Names}} {{.State}}"), LOOK_S)
+    return {
+        "containers": dict(line.split(" ", 1) for line in shown.text.splitlines()) if shown.ok else {},
+        "engine": shown.ok,
+        "units": {unit: run(("systemctl", "is-active", unit), LOOK_S).text.strip() for unit in UNITS},
+        "disk_free_mb": disk.free >> 20,
+        "load": os.getloadavg()[0],
+        "release": _release(place),
+    }
+
+
+def bundle(facts: Facts, lines: int) -> bytes:
+    """A .tar.gz with one file for each service, for the engine, the agent and the watch."""
+    asked = {
+        service: ("docker", "logs", "--timestamps", "--tail", str(lines), f"edgedrop-{service}")
+        for service in facts.services
+    }
+    asked |= {unit: ("journalctl", "--unit", unit, "--lines", str(lines), "--no-pager") for unit in UNITS}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, words in asked.items():
+            data = run(words, LOOK_S).text.encode()[-MOST_LOG:]
+            entry = tarfile.TarInfo(f"{facts.node}/{name}.log")
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return packed.getvalue()
+
+
+class Ran:
+    """How a program ended, with all that it said."""
+
+    def __init__(self, code: int, text: str) -> None:
+        self.ok, self.text = code == 0, text
+
+
+def run(words: Sequence[str], seconds: float = LIMIT_S) -> Ran:
+    """Run a program; one that isn't there or doesn't end in time has failed."""
+    try:
+        done = subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Ran(1, f"{words[0]} did not end in {seconds:.0f} s")
+    except OSError as fault:
+        return Ran(1, f"{words[0]}: {fault.strerror}")
+    return Ran(done.returncode, done.stdout.decode(errors="replace"))
+
+
+def _outcome(words: Sequence[str]) -> Outcome:
+    done = run(words)
+    said = (done.text.strip().splitlines() or [""])[-1][:300]
+    return Outcome(done.ok, f"{' '.join(words)}: {said or ('done' if done.ok else 'it said nothing')}")
+
+
+def _release(place: Place) -> str:
+    """The digest that the last play was told."""
+    try:
+        return str(json.loads(place.applied.read_text())["told"]["release"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

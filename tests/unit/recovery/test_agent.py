@@ -1,0 +1,191 @@
+"""The agent between a real hub, a real leaf and the door behind a real socket; and alone, with no bus at all."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import nats
+import pytest
+from nats.aio.client import Client
+from nats.js.errors import NotFoundError
+
+from node_image.bus.config import DOMAIN, HUB_USER, LEAF_USER
+from node_image.hub.ledger.streams import ensure
+from node_image.protocol import command
+from node_image.protocol.command import Restart
+from node_image.recovery import clock
+from node_image.recovery.agent import Agent
+from node_image.recovery.answer import Answer, Reply, digest
+from tests.e2e.hub_world import NATS, leaf_bus
+from tests.unit.recovery.box import FACTS, NODE, STACK, FakeBox, signed
+
+ACTIVATE = shutil.which("systemd-socket-activate")
+pytestmark = pytest.mark.skipif(not (ACTIVATE and NATS.exists()), reason="no nats-server or no systemd here")
+SECRET = "bus-secret"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A box with its door open, and where the bus is."""
+
+    box: FakeBox
+    hub: str
+    leaf: str
+
+    @property
+    def direct(self) -> str:
+        """The hub, as a node's agent dials it past its leaf."""
+        return self.hub.replace("nats://", f"nats://{LEAF_USER}:{SECRET}@")
+
+
+@pytest.fixture
+def world(box: FakeBox, tmp_path: Path) -> Iterator[World]:
+    door = [str(ACTIVATE), "--accept", "--inetd", "-l", str(box.place.socket)]
+    carried = [f"-E{name}={box.env[name]}" for name in ("EDGEDROP_ROOT", "PATH", "PYTHONPATH")]
+    serving = subprocess.Popen(
+        [*door, *carried, sys.executable, "-m", "node_image.recovery.door"], env=box.env, stderr=subprocess.DEVNULL
+    )
+    try:
+        with leaf_bus(tmp_path, SECRET) as (hub, leaf):
+            yield World(box, hub, leaf)
+    finally:
+        serving.kill()
+        serving.wait()
+
+
+@asynccontextmanager
+async def running(world: World, *servers: str) -> AsyncIterator[None]:
+    """The agent, in this process."""
+    task = asyncio.create_task(Agent(world.box.place, FACTS).run(list(servers)))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def responder(world: World) -> AsyncIterator[Client]:
+    """At the hub, which takes a moment to stand."""
+    client = await nats.connect(
+        world.hub, user=HUB_USER, password=SECRET, max_reconnect_attempts=50, reconnect_time_wait=0.1
+    )
+    try:
+        await ensure(client.jetstream())
+        yield client
+    finally:
+        await client.close()
+
+
+async def asked(client: Client, subject: str, body: bytes) -> Answer:
+    """Said until it is answered: nobody keeps a question for an agent that has not subscribed yet."""
+    replies = await client.subscribe(command.reply_subject(STACK, NODE))
+    for _ in range(40):
+        await client.publish(subject, body)
+        with suppress(TimeoutError):
+            while True:
+                reply = msgspec.json.decode((await replies.next_msg(0.5)).data, type=Reply)
+                if reply.of == digest(body):
+                    await replies.unsubscribe()
+                    assert reply.answer, reply.fault
+                    return reply.answer
+    raise AssertionError(f"no answer on {subject}")
+
+
+async def told_and_done(world: World) -> None:
+    async with responder(world) as client:
+        stands = await asked(client, command.ask_subject(STACK, NODE), b"one")
+        envelope = signed(Restart("mint"), 1, nonce=stands.nonce)
+        told = await asked(client, command.subject(STACK, NODE), envelope)
+        assert told.outcome
+        assert told.outcome.ok
+    assert world.box.called == ["docker restart --time 10 edgedrop-mint"]
+
+
+def test_a_command_over_hub_and_leaf_is_done_and_answered(world: World) -> None:
+    async def scenario() -> None:
+        async with running(world, world.leaf):
+            await told_and_done(world)
+
+    asyncio.run(scenario())
+
+
+def test_past_a_dead_leaf_the_agent_dials_the_hub(world: World) -> None:
+    async def scenario() -> None:
+        async with running(world, "nats://127.0.0.1:1", world.direct):
+            await told_and_done(world)
+
+    asyncio.run(scenario())
+
+
+def test_what_was_left_is_taken_once_as_far_as_the_clock_is_known(world: World) -> None:
+    envelope = signed(Restart("mint"), 9)
+
+    async def scenario() -> Answer:
+        async with responder(world) as client:
+            await client.jetstream().publish(command.subject(STACK, NODE), envelope)
+            replies = await client.subscribe(command.reply_subject(STACK, NODE))
+            await client.flush()
+            async with running(world, world.leaf):
+                first = msgspec.json.decode((await replies.next_msg(20)).data, type=Reply)
+            async with running(world, world.leaf):
+                second = msgspec.json.decode((await replies.next_msg(20)).data, type=Reply)
+            assert first.of == second.of == digest(envelope)
+            assert second.answer
+            assert second.answer.refused, "an agent that was restarted hands it over anew, and the door knows it"
+            assert first.answer
+            return first.answer
+
+    answer = asyncio.run(scenario())
+    if clock.interval().hi is None:
+        assert answer.refused
+        assert answer.refused.code == "clock_unknown"
+    assert len(world.box.called) == (0 if clock.interval().hi is None else 1)
+
+
+def test_a_leaf_can_command_nobody(world: World) -> None:
+    async def scenario() -> None:
+        async with responder(world) as client:
+            other = await nats.connect(world.leaf)
+            heard = await client.subscribe(">")
+            for _ in range(40):
+                for subject in (command.subject(STACK, NODE), command.ask_subject(STACK, NODE)):
+                    await other.publish(subject, b"mine")
+                await other.publish(command.reply_subject(STACK, NODE), b"mine")
+                with suppress(TimeoutError):
+                    first = await heard.next_msg(0.5)
+                    break
+            assert first.subject == command.reply_subject(STACK, NODE), (
+                "the others were said before it, and went nowhere"
+            )
+            with pytest.raises(NotFoundError):
+                await client.jetstream(domain=DOMAIN).get_last_msg("COMMANDS", command.subject(STACK, NODE))
+            await other.close()
+
+    asyncio.run(scenario())
+
+
+def test_without_a_bus_it_lives_and_says_so(box: FakeBox) -> None:
+    heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    heard.bind(str(box.place.root / "notify"))
+    heard.settimeout(20)
+    told = box.env | {"NOTIFY_SOCKET": str(box.place.root / "notify"), "WATCHDOG_USEC": "300000"}
+    agent = subprocess.Popen([sys.executable, "-m", "node_image.recovery.agent"], env=told, stderr=subprocess.DEVNULL)
+    try:
+        words = [heard.recv(100) for _ in range(12)]
+        assert (words[0], set(words[1:])) == (b"READY=1", {b"WATCHDOG=1"})
+        assert agent.poll() is None
+    finally:
+        agent.kill()
+        agent.wait()
+        heard.close()

@@ -1,0 +1,138 @@
+"""The door as a process: each command at most once, whatever is killed or full meanwhile."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import tarfile
+import time
+
+import pytest
+
+from node_image.protocol.command import Action, Logs, Reboot, Restart, Status
+from node_image.recovery.memory import MAX_OPEN, OPEN_S
+from tests.unit.recovery.box import FakeBox, signed
+
+
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        (Restart("mint"), "docker restart --time 10 edgedrop-mint"),
+        (Restart("engine"), "systemctl restart docker.service"),
+        (Reboot(), "systemd-run --on-active=2 --timer-property=AccuracySec=100ms systemctl reboot"),
+    ],
+)
+def test_an_action_is_one_fixed_list_of_words(box: FakeBox, action: Action, words: str) -> None:
+    told = box.tell(action, 1)
+    assert (told.refused, box.called) == (None, [words])
+    assert told.outcome
+    assert told.outcome.ok
+    assert told.newest
+    assert (told.newest.sequence, told.newest.state, told.newest.by) == (1, "done", "responder")
+
+
+def test_what_was_done_is_not_done_again(box: FakeBox) -> None:
+    nonce = box.ask().nonce
+    envelope = signed(Restart("mint"), 5, nonce=nonce)
+    assert box.ask(envelope).outcome
+    again = box.ask(envelope)
+    assert again.refused
+    assert (again.refused.code, len(box.called)) == ("replayed", 1)
+    older = box.tell(Restart("signer"), 4)
+    assert older.refused
+    assert older.refused.code == "older"
+    reused = box.tell(Restart("signer"), 6, nonce=nonce)
+    assert reused.refused
+    assert (reused.refused.code, len(box.called)) == ("stale_nonce", 1)
+
+
+def test_killed_in_the_middle_it_is_begun_and_never_done_again(box: FakeBox) -> None:
+    (box.place.root / "hangs").touch()
+    envelope = signed(Restart("mint"), 7, nonce=box.ask().nonce)
+    door = box.start(envelope)
+    bound = time.monotonic() + 20
+    while not box.called:
+        assert time.monotonic() < bound
+        time.sleep(0.05)
+    during = box.ask()
+    assert during.running
+    assert during.newest
+    assert during.newest.state == "begun"
+    os.killpg(door.pid, signal.SIGKILL)
+    door.wait()
+    (box.place.root / "hangs").unlink()
+    after = box.ask()
+    assert not after.running
+    assert after.newest
+    assert (after.newest.sequence, after.newest.state) == (7, "begun"), "nobody knows whether it was done"
+    again = box.ask(envelope)
+    assert again.refused
+    assert (again.refused.code, len(box.called)) == ("replayed", 1)
+
+
+def test_what_fails_says_so_and_is_not_tried_again(box: FakeBox) -> None:
+    (box.place.root / "fails").touch()
+    told = box.tell(Restart("mint"), 1)
+    assert told.outcome
+    assert not told.outcome.ok
+    assert told.outcome.said.endswith("no such thing")
+    assert told.newest
+    assert told.newest.state == "failed"
+
+
+def test_where_it_can_not_be_remembered_nothing_is_done(box: FakeBox) -> None:
+    box.place.memory.parent.mkdir(parents=True)
+    box.place.memory.write_text("a file where the folder should be")
+    told = box.ask(signed(Restart("mint"), 1))
+    assert told.refused
+    assert (told.refused.code, box.called) == ("not_remembered", [])
+
+
+def test_a_damaged_memory_is_no_empty_one(box: FakeBox) -> None:
+    assert box.tell(Status(), 1).outcome
+    nonce = box.ask().nonce
+    (box.place.memory / "taken.json").write_text('{"sequence"')
+    told = box.ask(signed(Reboot(), 2, nonce=nonce))
+    assert told.refused
+    assert told.refused.code == "not_remembered"
+    assert not any("reboot" in words for words in box.called)
+
+
+def test_a_stranger_spends_no_question(box: FakeBox) -> None:
+    nonce = box.ask().nonce
+    forged = signed(Restart("mint"), 1, nonce=nonce).replace(b'"sig":"', b'"sig":"AAAA')
+    refused = box.ask(forged).refused
+    assert refused
+    assert refused.code in {"not_signed", "no_envelope"}
+    assert box.tell(Restart("mint"), 1, nonce=nonce).outcome
+
+
+def test_questions_are_few_and_short(box: FakeBox) -> None:
+    first = box.ask().nonce
+    for _ in range(MAX_OPEN):
+        (box.place.run / "nonces" / box.ask().nonce).write_text(str(int(time.clock_gettime(time.CLOCK_BOOTTIME)) + 1))
+    assert len(list((box.place.run / "nonces").iterdir())) == MAX_OPEN
+    assert box.tell(Status(), 1, nonce=first).refused
+    late = box.ask().nonce
+    (box.place.run / "nonces" / late).write_text(str(int(time.clock_gettime(time.CLOCK_BOOTTIME)) - OPEN_S))
+    assert box.tell(Status(), 1, nonce=late).refused
+
+
+def test_a_bundle_holds_each_log_and_fits_into_a_message(box: FakeBox) -> None:
+    told = box.tell(Logs(50), 1)
+    assert told.outcome
+    with tarfile.open(fileobj=io.BytesIO(told.outcome.bundle)) as archive:
+        names = {name.rpartition("/")[2] for name in archive.getnames()}
+    assert names == {
+        f"{one}.log"
+        for one in ("mint", "signer", "docker.service", "edgedrop-recovery.service", "edgedrop-watch.timer")
+    }
+    assert "docker logs --timestamps --tail 50 edgedrop-mint" in box.called
+
+
+def test_a_status_says_what_runs(box: FakeBox) -> None:
+    told = box.tell(Status(), 1)
+    assert told.outcome
+    assert told.outcome.status["containers"]["edgedrop-mint"] == "running"
+    assert told.outcome.status["disk_free_mb"] > 0
