@@ -54,6 +54,11 @@ class Place:
         return self.root / "run/edgedrop-recovery"
 
     @property
+    def watch(self) -> Path:
+        """What the watch saw since the boot."""
+        return self.root / "run/edgedrop-watch"
+
+    @property
     def socket(self) -> Path:
         """The door."""
         return self.root / "run/edgedrop-door.sock"

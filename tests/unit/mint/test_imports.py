@@ -31,7 +31,7 @@ SERVICES = (
     "node_image.witness.__main__",
     "node_image.cooling.web",
 )
-RECOVERY = ("node_image.recovery.agent", "node_image.recovery.door")  # on the box, out of the courier's image
+RECOVERY = tuple(f"node_image.recovery.{one}" for one in ("agent", "door", "watch"))  # on the box, by the same packages
 
 
 @pytest.mark.parametrize("module", SERVICES + RECOVERY)

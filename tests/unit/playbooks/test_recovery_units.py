@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from infra.home import ROOT
 
 ROLE = ROOT / "playbooks" / "roles" / "recovery"
-UNITS = sorted(path.name.removesuffix(".j2") for path in (ROLE / "templates").iterdir())
+UNITS = sorted(path.name.removesuffix(".j2") for path in (ROLE / "templates").glob("*.[st]*.j2"))
 
 
 @pytest.fixture
@@ -47,4 +47,5 @@ def test_the_door_has_no_network_and_the_agent_no_rights(units: Path) -> None:
 def test_every_unit_is_put_there(units: Path) -> None:
     assert units
     placed = (ROLE / "tasks" / "configure.yml").read_text()
+    assert len(UNITS) == 5
     assert [name for name in UNITS if f"- {name}\n" not in placed] == []

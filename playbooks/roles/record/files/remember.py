@@ -17,7 +17,7 @@ FOLDER = Path("/etc/edgedrop")
 ENGINE = Path("/etc/docker/daemon.json")
 RECOVERY = FOLDER / "recovery"
 UNIT_FILES = Path("/etc/systemd/system")
-UNITS = ("docker.service", "edgedrop-door.socket", "edgedrop-recovery.service")
+UNITS = ("docker.service", "edgedrop-door.socket", "edgedrop-recovery.service", "edgedrop-watch.timer")
 FIELDS = ("Image", "Env", "User", "Labels")
 HOST_FIELDS = ("NetworkMode", "ReadonlyRootfs", "CapDrop", "CapAdd", "Memory", "Privileged", "SecurityOpt")
 
