@@ -19,7 +19,7 @@ COMMANDS = (
     *("plan", "up", "demo", "status", "down", "heal", "manifest", "verify", "journal"),
     *("drain", "cordon", "failover", "failback", "audit"),
     *("freeze", "revoke", "unfreeze", "supplement", "closeout", "rotate", "fallback", "reclaim", "mint-lost", "act"),
-    *("site", "doctor", "key", "env"),
+    *("recover", "command", "site", "doctor", "key", "env"),
 )
 
 

@@ -25,6 +25,13 @@ class Taken(msgspec.Struct, frozen=True):
     said: str = ""
 
 
+class Record(msgspec.Struct, frozen=True):
+    """taken.json: the newest command, and the newest that was to change something, so that a look hides no half act."""
+
+    newest: Taken | None = None
+    acted: Taken | None = None
+
+
 class Refused(msgspec.Struct, frozen=True):
     """Nothing was done; `code` as in docs/architecture.md."""
 
@@ -50,6 +57,7 @@ class Answer(msgspec.Struct, frozen=True):
     boot: str
     time: tuple[int, int | None]
     newest: Taken | None = None
+    acted: Taken | None = None
     running: bool = False
     nonce: str = ""
     refused: Refused | None = None

@@ -13,10 +13,10 @@ from contextlib import suppress
 import msgspec
 
 from node_image.protocol import command
-from node_image.protocol.command import Command, Stands
+from node_image.protocol.command import Command, Logs, Stands, Status
 from node_image.protocol.errors import CommandRefused
 from node_image.recovery import clock, doing
-from node_image.recovery.answer import ASK, Answer, Outcome, Refused, Taken
+from node_image.recovery.answer import ASK, Answer, Outcome, Record, Refused, Taken
 from node_image.recovery.memory import Busy, Lost, Memory, Questions
 from node_image.recovery.place import Place
 from node_image.service import log
@@ -54,7 +54,7 @@ class Door:
 
     def _admit(self, wanted: Command) -> None:
         """CommandRefused where it must not be done."""
-        newest = self._memory.newest()
+        newest = self._memory.read().newest
         stands = Stands(newest.sequence if newest else 0, clock.interval(), self._questions.open())
         command.check(wanted, self._facts.box, stands)
         self._questions.spend(wanted.nonce)
@@ -63,13 +63,14 @@ class Door:
         """Once, whatever happens: it is on disk as begun before it is done."""
         do = str(wanted.action.__struct_config__.tag)
         taken = Taken(wanted.sequence, do, by, self._boot, "begun")
-        self._memory.keep(taken)
+        acts = not isinstance(wanted.action, (Status, Logs))
+        self._memory.keep(taken, acts=acts)
         log("command begun", node=self._facts.node, sequence=wanted.sequence, do=do, by=by)
         outcome = doing.do(wanted.action, self._facts, self._place)
         log("command ended", node=self._facts.node, sequence=wanted.sequence, ok=outcome.ok, said=outcome.said)
         ended = msgspec.structs.replace(taken, state="done" if outcome.ok else "failed", said=outcome.said)
         with suppress(Lost):  # it stays begun, and whoever asked is told what came of it
-            self._memory.keep(ended)
+            self._memory.keep(ended, acts=acts)
         return outcome
 
     def _refused(self, code: str, reason: str) -> Answer:
@@ -81,11 +82,21 @@ class Door:
     ) -> Answer:
         time, facts = clock.interval(), self._facts
         try:
-            newest = self._memory.newest()
+            record = self._memory.read()
         except Lost as fault:
-            newest, refused = None, refused or Refused("not_remembered", str(fault))
+            record, refused = Record(), refused or Refused("not_remembered", str(fault))
         return Answer(
-            1, facts.stack, facts.node, self._boot, (time.lo, time.hi), newest, running, nonce, refused, outcome
+            schema=1,
+            stack=facts.stack,
+            node=facts.node,
+            boot=self._boot,
+            time=(time.lo, time.hi),
+            newest=record.newest,
+            acted=record.acted,
+            running=running,
+            nonce=nonce,
+            refused=refused,
+            outcome=outcome,
         )
 
 

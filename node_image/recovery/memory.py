@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from node_image.recovery.answer import Taken
+from node_image.recovery.answer import Record, Taken
 
 WAIT_S = 20.0  # for another command's end
 POLL_S = 0.1
@@ -35,21 +35,22 @@ class Memory:
         self._folder = folder
         self._path = folder / "taken.json"
 
-    def newest(self) -> Taken | None:
-        """None on a box that never took one."""
+    def read(self) -> Record:
+        """Empty on a box that never took one."""
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Taken)
+            return msgspec.json.decode(self._path.read_bytes(), type=Record)
         except FileNotFoundError:
-            return None
+            return Record()
         except (OSError, msgspec.DecodeError) as fault:
             raise Lost(f"{self._path} can't be read: {fault}") from fault
 
-    def keep(self, taken: Taken) -> None:
-        """It is on the disk when this returns."""
+    def keep(self, taken: Taken, *, acts: bool) -> None:
+        """It is on the disk when this returns; `acts`: it is to change something."""
+        record = Record(taken, taken if acts else self.read().acted)
         part = self._path.with_suffix(".part")
         try:
             with part.open("wb") as file:
-                file.write(msgspec.json.encode(taken))
+                file.write(msgspec.json.encode(record))
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(self._path)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from node_image.protocol.command import Action, Command
 from node_image.recovery.answer import ASK, Answer
 from node_image.recovery.place import Facts, Place
 
+ACTIVATE = shutil.which("systemd-socket-activate")
 RESPONDER = dsse.new_private_pem()
 STACK, NODE = "harbour-lights", "quay-appliance1"
 FACTS = Facts(1, STACK, NODE, "127.0.0.1", ("mint", "signer"), {"responder": dsse.public_pem(RESPONDER).decode()})
@@ -78,15 +82,30 @@ def signed(action: Action, sequence: int, **changes: object) -> bytes:
     return command.sign(msgspec.structs.replace(told, **changes), RESPONDER)
 
 
-def make_box(root: Path) -> FakeBox:
+@contextmanager
+def open_door(box: FakeBox) -> Iterator[None]:
+    """As systemd would: one door a connection."""
+    carried = [f"-E{name}={box.env[name]}" for name in ("EDGEDROP_ROOT", "PATH", "PYTHONPATH")]
+    words = [str(ACTIVATE), "--accept", "--inetd", "-l", str(box.place.socket), *carried]
+    words += [sys.executable, "-m", "node_image.recovery.door"]
+    with (box.place.root / "door.log").open("wb") as said:
+        serving = subprocess.Popen(words, env=box.env, stderr=said)
+    try:
+        yield
+    finally:
+        serving.kill()
+        serving.wait()
+
+
+def make_box(root: Path, facts: Facts = FACTS, shim: str = SHIM) -> FakeBox:
     """As the role leaves it, but for its programs."""
     place = Place(root)
     place.settings.mkdir(parents=True)
     place.run.mkdir(parents=True)
-    (place.settings / "recovery.json").write_bytes(msgspec.json.encode(FACTS))
+    (place.settings / "recovery.json").write_bytes(msgspec.json.encode(facts))
     (place.settings / "bus.secret").write_text("bus-secret")
     (root / "bin").mkdir()
     for name in ("docker", "systemctl", "systemd-run", "journalctl"):
-        (root / "bin" / name).write_text(SHIM)
+        (root / "bin" / name).write_text(shim)
         (root / "bin" / name).chmod(0o755)
     return FakeBox(place)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import socket
 import subprocess
 import sys
@@ -26,9 +25,8 @@ from node_image.recovery import clock
 from node_image.recovery.agent import Agent
 from node_image.recovery.answer import Answer, Reply, digest
 from tests.e2e.hub_world import NATS, leaf_bus
-from tests.unit.recovery.box import FACTS, NODE, STACK, FakeBox, signed
+from tests.unit.recovery.box import ACTIVATE, FACTS, NODE, STACK, FakeBox, open_door, signed
 
-ACTIVATE = shutil.which("systemd-socket-activate")
 pytestmark = pytest.mark.skipif(not (ACTIVATE and NATS.exists()), reason="no nats-server or no systemd here")
 SECRET = "bus-secret"
 
@@ -49,17 +47,8 @@ class World:
 
 @pytest.fixture
 def world(box: FakeBox, tmp_path: Path) -> Iterator[World]:
-    door = [str(ACTIVATE), "--accept", "--inetd", "-l", str(box.place.socket)]
-    carried = [f"-E{name}={box.env[name]}" for name in ("EDGEDROP_ROOT", "PATH", "PYTHONPATH")]
-    serving = subprocess.Popen(
-        [*door, *carried, sys.executable, "-m", "node_image.recovery.door"], env=box.env, stderr=subprocess.DEVNULL
-    )
-    try:
-        with leaf_bus(tmp_path, SECRET) as (hub, leaf):
-            yield World(box, hub, leaf)
-    finally:
-        serving.kill()
-        serving.wait()
+    with open_door(box), leaf_bus(tmp_path, SECRET) as (hub, leaf):
+        yield World(box, hub, leaf)
 
 
 @asynccontextmanager

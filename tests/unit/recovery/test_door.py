@@ -66,9 +66,12 @@ def test_killed_in_the_middle_it_is_begun_and_never_done_again(box: FakeBox) -> 
     assert not after.running
     assert after.newest
     assert (after.newest.sequence, after.newest.state) == (7, "begun"), "nobody knows whether it was done"
+    looked = box.tell(Status(), 8)
+    assert looked.newest
+    assert (looked.newest.sequence, looked.acted) == (8, after.newest), "a look hides it from nobody"
     again = box.ask(envelope)
     assert again.refused
-    assert (again.refused.code, len(box.called)) == ("replayed", 1)
+    assert (again.refused.code, sum("restart" in words for words in box.called)) == ("older", 1)
 
 
 def test_what_fails_says_so_and_is_not_tried_again(box: FakeBox) -> None:

@@ -1,0 +1,108 @@
+"""`edgedrop command`: one signed command to a box's recovery agent, over the bus: where SSH has no way in."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+import typer
+
+from infra.errors import BadUsage, EdgedropError, NotVerified, Unreachable
+from infra.ops.acting import AsJson, Drop, Yes
+from infra.ops.output import answer as show
+from infra.ops.output import confirm, say
+from infra.ops.output import tell as print_json
+from infra.ops.recover import target_of
+from infra.provision import commands
+from infra.provision.commands import Wire
+from node_image.protocol.command import MOST_LINES, Action, Logs, Reboot, Restart, Status
+from node_image.recovery.answer import Answer
+
+BOOT_S = 240.0
+POLL_S = 1.0
+What = Literal["status", "logs", "restart", "reboot"]
+
+
+def command(
+    node: Annotated[str, typer.Argument(help="An appliance of the drop.")],
+    what: Annotated[What, typer.Argument(help="status, logs, restart <service>, reboot.")],
+    service: Annotated[str, typer.Argument(help="For restart: a service of node.yaml, or `engine`.")] = "",
+    drop: Drop = None,
+    lines: Annotated[int, typer.Option(min=1, max=MOST_LINES, help="Of each log.")] = 200,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the logs go (.tar.gz); <node>.tar.gz where nothing is said.")
+    ] = None,
+    leave: Annotated[
+        int | None,
+        typer.Option(min=1, max=1439, metavar="MINUTES", help="For a box that is away: it holds for so long."),
+    ] = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tell a box what to do, signed by the responder's key; it does it at most once and says what came of it."""
+    action = action_of(what, service, lines)
+    wire = target_of(node, drop, None).wire
+    if not isinstance(action, (Status, Logs)):
+        confirm(f"{what} {service or node}" + (f" on {node}" if service else ""), yes=yes)
+    if leave is not None:
+        sequence = commands.leave(wire, action, leave * 60)
+        say(f"{node}: left as number {sequence} for {leave} minutes; edgedrop recover {node} says what came of it")
+        return
+    told = commands.tell(wire, action)
+    if told.refused:
+        raise NotVerified(f"{node} refuses ({told.refused.code}): {told.refused.reason}", "nothing was done")
+    if told.outcome and told.outcome.bundle:
+        file = out or Path(f"{node}.tar.gz")
+        file.write_bytes(told.outcome.bundle)
+        say(f"{node}: the logs are in {file}")
+    if isinstance(action, Reboot) and told.newest:
+        told = _await_boot(wire, told.newest.boot)
+    _report(node, told, as_json=as_json)
+
+
+def action_of(what: What, service: str, lines: int) -> Action:
+    """With its argument, where it takes one."""
+    if bool(service) is not (what == "restart"):
+        raise BadUsage(
+            f"{what} {service}".strip(), "restart takes a service of node.yaml or `engine`, the others nothing"
+        )
+    match what:
+        case "status":
+            return Status()
+        case "logs":
+            return Logs(lines)
+        case "restart":
+            return Restart(service)
+        case "reboot":
+            return Reboot()
+
+
+def _await_boot(wire: Wire, before: str) -> Answer:
+    """The first answer of another boot."""
+    deadline = time.monotonic() + BOOT_S
+    while time.monotonic() < deadline:
+        with suppress(Unreachable):  # it is on its way
+            now = commands.ask(wire)
+            if now.boot != before:
+                return now
+        time.sleep(POLL_S)  # the pace of asking
+    raise Unreachable(f"{wire.node} did not come back in {BOOT_S:.0f} s", f"type: edgedrop recover {wire.node}")
+
+
+def _report(node: str, told: Answer, *, as_json: bool) -> None:
+    if as_json:
+        bare = msgspec.structs.replace(told.outcome, bundle=b"") if told.outcome else None
+        print_json(msgspec.to_builtins(msgspec.structs.replace(told, outcome=bare, nonce="")))
+    elif told.outcome and told.outcome.status:
+        for name, value in told.outcome.status.items():
+            show(f"{name}: {value}")
+    if told.newest is None:
+        return
+    say(f"{node}: {told.newest.do} {told.newest.sequence}: {told.newest.state}; {told.newest.said}")
+    if told.newest.state != "done":
+        raise EdgedropError(
+            f"{node}: {told.newest.do} is {told.newest.state}: {told.newest.said}", f"type: edgedrop recover {node}"
+        )
