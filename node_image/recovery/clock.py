@@ -5,9 +5,12 @@ from __future__ import annotations
 import ctypes
 import math
 import time
+from pathlib import Path
 
 from node_image.protocol.timing import Interval
 
+BOOT_ID, FIRST = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/1/stat")
+STARTED = 19  # proc(5): field 22 of all, counted behind the name
 TIME_ERROR = 5  # not synchronised, by the kernel's own word
 WORST_S = 16.0  # the kernel gives up its estimate there
 
@@ -29,6 +32,11 @@ def interval() -> Interval:
     told = _Timex()
     state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(told))
     return of(time.time(), state, told.maxerror / 1e6)
+
+
+def boot() -> str:
+    """Which boot this is: the kernel's, and when the box's first process began (one in a container has no kernel)."""
+    return f"{BOOT_ID.read_text()[:8]}-{FIRST.read_text().rpartition(')')[2].split()[STARTED]}"
 
 
 def of(now: float, state: int, error_s: float) -> Interval:

@@ -20,7 +20,6 @@ from node_image.recovery.answer import ASK, Answer, Outcome, Record, Refused, Ta
 from node_image.recovery.memory import Busy, Lost, Memory, Questions
 from node_image.recovery.place import Place
 from node_image.service import log
-from node_image.signer.outlook import BOOT_ID
 
 
 class Door:
@@ -29,7 +28,7 @@ class Door:
     def __init__(self, place: Place) -> None:
         self._place, self._facts = place, place.facts()
         self._memory, self._questions = Memory(place.memory), Questions(place.run)
-        self._boot = BOOT_ID.read_text().strip()
+        self._boot = clock.boot()
 
     def answer(self, asked: bytes) -> Answer:
         """To `ASK` how the box stands, to anything else what became of the command in it."""

@@ -178,6 +178,7 @@ def test_the_runbooks_commands_are_these(ill: World, typed: Typed) -> None:
     lines = [line.split()[1:] for line in page.splitlines() if line.startswith("edgedrop ")]
     assert [line[0] for line in lines] == ["recover", "command", "command"]
     ill.flag("hung")
+    Path("build").mkdir()
     for line in lines:
         code, _, err = typed(*line)
         assert code == 0, (line, err)

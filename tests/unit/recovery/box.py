@@ -23,7 +23,9 @@ from node_image.recovery.place import Facts, Place
 ACTIVATE = shutil.which("systemd-socket-activate")
 RESPONDER = dsse.new_private_pem()
 STACK, NODE = "harbour-lights", "quay-appliance1"
-FACTS = Facts(1, STACK, NODE, "127.0.0.1", ("mint", "signer"), {"responder": dsse.public_pem(RESPONDER).decode()})
+FACTS = Facts(
+    1, STACK, NODE, "127.0.0.1", ("mint", "signer", "courier"), {"responder": dsse.public_pem(RESPONDER).decode()}
+)
 SHIM = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$EDGEDROP_ROOT/called"
 [ -e "$EDGEDROP_ROOT/hangs" ] && sleep 60

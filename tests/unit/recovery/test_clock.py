@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
+from infra.ops.looking import LOOK
 from node_image.protocol.timing import Interval
 from node_image.recovery import clock
 
@@ -26,3 +29,8 @@ def test_the_interval_around_a_reading(state: int, error_s: float, found: Interv
 def test_the_kernel_is_asked() -> None:
     told = clock.interval()
     assert told.hi is None or told.lo <= told.hi
+
+
+def test_a_boot_is_told_the_same_way_over_ssh() -> None:
+    shown = subprocess.run(["sh", "-c", LOOK.split(";")[0]], capture_output=True, text=True, timeout=10, check=True)
+    assert shown.stdout.split() == ["boot", clock.boot()]

@@ -129,7 +129,7 @@ def test_a_bundle_holds_each_log_and_fits_into_a_message(box: FakeBox) -> None:
         names = {name.rpartition("/")[2] for name in archive.getnames()}
     assert names == {
         f"{one}.log"
-        for one in ("mint", "signer", "docker.service", "edgedrop-recovery.service", "edgedrop-watch.timer")
+        for one in ("mint", "signer", "courier", "docker.service", "edgedrop-recovery.service", "edgedrop-watch.timer")
     }
     assert "docker logs --timestamps --tail 50 edgedrop-mint" in box.called
 
