@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,14 +13,15 @@ import msgspec
 import rfc8785
 
 from infra import keys
-from infra.errors import EdgedropError, NotVerified, StackNotUp
-from infra.home import place, write_private
+from infra.errors import BadUsage, EdgedropError, NotVerified, StackNotUp
+from infra.home import home, place, write_private
 from node_image.protocol import dsse
 from node_image.protocol.errors import ProtocolError
 from node_image.spec import node_file
 
 PAYLOAD_TYPE = "application/vnd.edgedrop.release+json"
 PUSH_S = 300
+CURRENT = "current"
 
 
 class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,8 +47,8 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def publish(lab: str, local_ids: Mapping[str, str], push_to: str) -> Release:
     """Push the images of all services of node.yaml to the lab's registry, sign what they are, make it current."""
     made = Release(1, {service: _push(service, local_ids[service], push_to) for service in node_file().containers})
-    envelope = dsse.sign(PAYLOAD_TYPE, made.payload(), keys.owner_pem())
-    write_private(place("releases", f"{made.digest}.dsse.json"), envelope)
+    signed = dsse.sign(PAYLOAD_TYPE, made.payload(), keys.owner_pem())
+    write_private(place("releases", f"{made.digest}.dsse.json"), signed)
     write_private(_current(lab), made.digest.encode())
     return made
 
@@ -56,23 +58,52 @@ def current(lab: str) -> Release:
     pointer = _current(lab)
     if not pointer.exists():
         raise StackNotUp(f"lab {lab} holds no release yet", f"type: edgedrop up {lab}")
-    digest = pointer.read_text()
-    path = place("releases", f"{digest}.dsse.json")
-    try:
-        payload = dsse.verify(path.read_bytes(), PAYLOAD_TYPE, keys.owner_public_pem())
-        found = msgspec.json.decode(payload, type=Release)
-    except (OSError, ProtocolError, msgspec.DecodeError) as fault:
-        raise NotVerified(f"release {digest[:12]} does not verify: {fault}", f"type: edgedrop up {lab}") from fault
-    if found.digest != digest:
-        raise NotVerified(f"release {digest[:12]} is another one: {found.digest[:12]}", f"type: edgedrop up {lab}")
+    found = kept(pointer.read_text(), f"type: edgedrop up {lab}")
     if missing := node_file().containers.keys() - found.images.keys():
         names = ", ".join(sorted(missing))
-        raise StackNotUp(f"release {digest[:12]} has no image of {names}", f"type: edgedrop up {lab}")
+        raise StackNotUp(f"release {found.digest[:12]} has no image of {names}", f"type: edgedrop up {lab}")
+    return found
+
+
+def named(lab: str, name: str) -> Release:
+    """`current`, or the one that is named by the first digits of its digest."""
+    if name == CURRENT:
+        return current(lab)
+    if not re.fullmatch(r"[0-9a-f]{6,64}", name):
+        raise BadUsage(f"{name} names no release", f"say {CURRENT}, or six digits and more of its digest")
+    found = sorted(path.name.split(".")[0] for path in home().glob(f"releases/{name}*.dsse.json"))
+    if len(found) != 1:
+        raise BadUsage(f"{len(found)} releases here are named {name}", "give more, or all, of its digest")
+    return kept(found[0], "name another release")
+
+
+def kept(digest: str, hint: str) -> Release:
+    """A release of this state folder, its signature and digest checked."""
+    try:
+        return read(envelope(digest), digest)
+    except (OSError, ProtocolError) as fault:
+        raise NotVerified(f"release {digest[:12]} does not verify: {fault}", hint) from fault
+
+
+def envelope(digest: str) -> bytes:
+    """As it was signed; OSError where it isn't here."""
+    return place("releases", f"{digest}.dsse.json").read_bytes()
+
+
+def read(signed: bytes, digest: str) -> Release:
+    """The release of an envelope that is signed by the owner and has this digest; else ProtocolError."""
+    payload = dsse.verify(signed, PAYLOAD_TYPE, keys.owner_public_pem())
+    try:
+        found = msgspec.json.decode(payload, type=Release)
+    except msgspec.DecodeError as fault:
+        raise ProtocolError(str(fault)) from fault
+    if found.digest != digest:
+        raise ProtocolError(f"it is another one: {found.digest[:12]}")
     return found
 
 
 def _current(lab: str) -> Path:
-    return place("releases", "current", lab)
+    return place("releases", CURRENT, lab)
 
 
 def _push(service: str, image_id: str, push_to: str) -> str:

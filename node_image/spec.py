@@ -32,6 +32,7 @@ class NodeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     containers: dict[str, ContainerEntry]
     files: dict[str, str]
+    public: tuple[str, ...]
 
 
 class File(msgspec.Struct, frozen=True):

@@ -14,12 +14,12 @@ import typer
 from infra.errors import EdgedropError
 
 INTERRUPTED = 130
-GROUPS = ("manifest", "journal", "fallback", "act", "site")
+GROUPS = ("manifest", "journal", "fallback", "act", "site", "bundle")
 COMMANDS = (
     *("plan", "up", "demo", "status", "down", "heal", "manifest", "verify", "journal"),
     *("drain", "cordon", "failover", "failback", "audit"),
     *("freeze", "revoke", "unfreeze", "supplement", "closeout", "rotate", "fallback", "reclaim", "mint-lost", "act"),
-    *("recover", "command", "site", "doctor", "key", "env"),
+    *("recover", "command", "bundle", "site", "doctor", "key", "env"),
 )
 
 

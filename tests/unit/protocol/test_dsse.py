@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from securesystemslib.dsse import Envelope
-from securesystemslib.signer import CryptoSigner, SSlibKey  # type: ignore[attr-defined]  # it has no __all__
+from securesystemslib.signer import CryptoSigner, SSlibKey
 
 from node_image.protocol import dsse
 from node_image.protocol.errors import NotVerified

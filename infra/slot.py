@@ -1,0 +1,44 @@
+"""What a slot of a node holds, as one document: the release, the containers as rendered, the files by what is in them.
+
+The box's installer reads it (node_image/slots); a bundle carries it (infra/bundle). It holds no secret.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import rfc8785
+
+from infra.node_settings import NodeSettings
+
+
+class SlotDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`files` are SHA-256 by name; `told` is what the node remembers of it (NodeSettings.told)."""
+
+    schema: int
+    stack: str
+    node: str
+    release: str
+    registry: str
+    containers: list[dict[str, Any]]
+    files: dict[str, str]
+    told: dict[str, str]
+
+    def payload(self) -> bytes:
+        """Canonical JSON (RFC 8785)."""
+        return rfc8785.dumps(msgspec.to_builtins(self))
+
+
+def slot_document(settings: NodeSettings) -> SlotDocument:
+    """What this node is to hold."""
+    return SlotDocument(
+        schema=1,
+        stack=settings.host.stack,
+        node=settings.host.node,
+        release=settings.release,
+        registry=settings.registry,
+        containers=settings.shared()["edgedrop_containers"],
+        files=dict(settings.files),
+        told=settings.told(),
+    )
