@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from infra import certificates, keys
+from infra import certificates, installer, keys
 from infra.home import ROOT, place, write_private
 from infra.plan import facts
 from infra.plan.model import DropPlan, HubAddresses, Node
@@ -94,6 +94,7 @@ def node_settings(plan: DropPlan, node: Node, stack: str, hub: HubAddresses, rel
         **files_of_node(plan, node),
         "recovery.json": _recovery(plan, node, hub),
         "bus.secret": keys.bus_secret().encode(),
+        installer.NAME: installer.installer(),
     }
     return NodeSettings(
         host=Host.of_node(stack, node),

@@ -10,7 +10,12 @@ from typing import Any
 import msgspec
 import rfc8785
 
+from infra import installer
 from infra.node_settings import NodeSettings
+from node_image.spec import node_file
+
+# What of a node's files may lie on a stick: what holds no secret (node.yaml), and the box's installer.
+ON_STICK = (*node_file().public, installer.NAME)
 
 
 class SlotDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -15,7 +15,7 @@ HERE = Path(__file__).resolve().parent
 SUITE = "trixie"
 
 # Files of the tree that no service reads.
-_NOT_IN_APP = {"build.py", "images.py", "Dockerfile", "base", "appliance", "__pycache__"}
+_NOT_IN_APP = {"build.py", "images.py", "Dockerfile", "base", "appliance", "slots", "__pycache__"}
 _NOT_IN_APP_SUFFIXES = {".lock", ".Dockerfile", ".pyc"}
 
 Entries = Mapping[str, bytes]

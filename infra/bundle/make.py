@@ -20,8 +20,7 @@ from infra.bundle.stick import CONTENTS, METADATA, RELEASE, TARGETS, Contents
 from infra.errors import BadUsage
 from infra.node_settings import NodeSettings
 from infra.release import Release
-from infra.slot import slot_document
-from node_image.spec import node_file
+from infra.slot import ON_STICK, slot_document
 
 Told = Callable[[str, int], None]  # what was copied, its bytes
 
@@ -94,7 +93,7 @@ def _documents(cargo: Cargo, contents: Contents) -> Iterator[Wanted]:
 def _node_files(cargo: Cargo) -> Iterator[Wanted]:
     """Those that hold no secret: the others never lie on a stick."""
     for settings in cargo.nodes.values():
-        for name in node_file().public:
+        for name in ON_STICK:
             data = (settings.folder / name).read_bytes()
             yield _data(stick.blob_name(settings.files[name]), data)
 

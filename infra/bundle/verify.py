@@ -33,9 +33,8 @@ from infra.bundle.stick import CONTENTS, METADATA, RELEASE, TARGETS, Contents
 from infra.errors import BadUsage, NotVerified
 from infra.home import place, write_private
 from infra.release import Release
-from infra.slot import SlotDocument
+from infra.slot import ON_STICK, SlotDocument
 from node_image.protocol.errors import ProtocolError
-from node_image.spec import node_file
 
 MOST_DOCUMENT = 1 << 20
 REMEMBERED = ("targets.json", "snapshot.json", "timestamp.json")
@@ -168,7 +167,7 @@ def _wanted(bundle: Bundle) -> Iterator[str]:
         told = (node.node, node.stack.partition(".")[0], node.release)  # a split drop's stacks: <drop>.<geo>
         if told != (name, bundle.contents.drop, bundle.contents.release):
             raise _refused(f"what it says of {name} is of something else")
-        yield from (stick.blob_name(digest) for file, digest in node.files.items() if file in node_file().public)
+        yield from (stick.blob_name(digest) for file, digest in node.files.items() if file in ON_STICK)
 
 
 def _refused(why: str) -> NotVerified:

@@ -17,6 +17,7 @@ import msgspec
 import nats
 import pytest
 
+from infra import installer
 from infra.home import ROOT
 from infra.plan.model import HubAddresses
 from node_image.bus.config import HUB_USER, leaf_config
@@ -72,6 +73,7 @@ def node(standing: Standing, hub: HubAddresses, tmp_path_factory: pytest.TempPat
     # This drop has no lease at the hub and no witness at its site: nothing reads them.
     for name in ("cloud.pem", "authority.pem", "witness-key.pem", "witness-tls.pem"):
         (files / name).write_text("none\n")
+    (files / installer.NAME).write_bytes(installer.installer())
     secret = (standing.home / "keys" / "bus.secret").read_text()
     (files / "nats.conf").write_text(leaf_config(hub.bus, secret))
     (files / "bus.secret").write_text(secret)

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra import keys
+from infra import installer, keys
 from infra.bundle.images import MANIFEST_TYPE
 from infra.bundle.make import Cargo, make
 from infra.home import place, write_private
 from infra.node_settings import NodeSettings
 from infra.provision.ssh import Host
 from infra.release import PAYLOAD_TYPE, Release
+from infra.slot import ON_STICK
 from node_image.protocol import dsse
 from node_image.spec import node_file, render
 
@@ -77,7 +78,8 @@ def services() -> tuple[str, ...]:
 def tiny_settings(release: Release, folder: Path, node: str = NODE, drop: str = DROP) -> NodeSettings:
     """Each file holds its own name."""
     folder.mkdir(exist_ok=True)
-    files = {name: f"{name}: a secret" if name not in node_file().public else name for name in node_file().files}
+    names = (*node_file().files, installer.NAME)
+    files = {name: name if name in ON_STICK else f"{name}: a secret" for name in names}
     for name, text in files.items():
         (folder / name).write_text(text)
     return NodeSettings(

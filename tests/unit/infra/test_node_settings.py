@@ -41,7 +41,7 @@ def test_the_same_node_is_told_the_same() -> None:
 def test_each_file_is_told_by_its_digest_and_lies_in_the_folder() -> None:
     made = settings()
     told = {"nats.conf", "drop.json", "content.zip", "cloud.pem", "authority.pem", "recovery.json", "bus.secret"}
-    assert set(made.files) == told | {"witness-key.pem", "witness-tls.pem"}
+    assert set(made.files) == told | {"witness-key.pem", "witness-tls.pem", "slots.pyz"}
     assert {path.name for path in made.folder.iterdir()} == set(made.files)
     assert {f"file {name}" for name in made.files} <= set(made.told())
 
