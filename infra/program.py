@@ -57,7 +57,7 @@ def declare_drop(stack: Stack) -> None:
 
 
 def _declare_geographies(stack: Stack, plan: DropPlan, hub: HubAddresses, contract: pulumi.Input[str]) -> None:
-    images, current, owner = image_ids(), release.current(stack.lab), keys.owner_public_pem().decode()
+    images, current, owner = image_ids(), release.wanted(stack.lab, plan.release), keys.owner_public_pem().decode()
     chosen = [geo for geo in plan.geographies if stack.geography in ("", geo.name)]
     grounds = [
         GeographyGround(

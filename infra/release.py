@@ -45,11 +45,17 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def publish(lab: str, local_ids: Mapping[str, str], push_to: str) -> Release:
-    """Push the images of all services of node.yaml to the lab's registry, sign what they are, make it current."""
+    """Make a release of these images the lab's current one."""
+    made = make(local_ids, push_to)
+    write_private(_current(lab), made.digest.encode())
+    return made
+
+
+def make(local_ids: Mapping[str, str], push_to: str) -> Release:
+    """Push the images of all services of node.yaml to the lab's registry, sign what they are, keep it."""
     made = Release(1, {service: _push(service, local_ids[service], push_to) for service in node_file().containers})
     signed = dsse.sign(PAYLOAD_TYPE, made.payload(), keys.owner_pem())
     write_private(place("releases", f"{made.digest}.dsse.json"), signed)
-    write_private(_current(lab), made.digest.encode())
     return made
 
 
@@ -63,6 +69,13 @@ def current(lab: str) -> Release:
         names = ", ".join(sorted(missing))
         raise StackNotUp(f"release {found.digest[:12]} has no image of {names}", f"type: edgedrop up {lab}")
     return found
+
+
+def wanted(lab: str, named_in_drop: str | None) -> Release:
+    """What a drop's nodes are to run: the release that its file names, else the lab's current one."""
+    if named_in_drop is None:
+        return current(lab)
+    return kept(named_in_drop, "the drop file names it: bring its envelope here, or name another")
 
 
 def named(lab: str, name: str) -> Release:

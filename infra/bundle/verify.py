@@ -58,6 +58,10 @@ class Bundle:
     release: Release
     nodes: dict[str, SlotDocument]
 
+    def envelope(self) -> bytes:
+        """The release as it was signed."""
+        return b"".join(stick.read(self.folder, f"{TARGETS}/{RELEASE}"))
+
     def manifest(self, _name: str, digest: str) -> bytes:
         """An image's manifest."""
         return b"".join(self.blob(_name, digest))

@@ -19,7 +19,7 @@ COMMANDS = (
     *("plan", "up", "demo", "status", "down", "heal", "manifest", "verify", "journal"),
     *("drain", "cordon", "failover", "failback", "audit"),
     *("freeze", "revoke", "unfreeze", "supplement", "closeout", "rotate", "fallback", "reclaim", "mint-lost", "act"),
-    *("recover", "command", "bundle", "site", "doctor", "key", "env"),
+    *("recover", "command", "bundle", "reimage", "site", "doctor", "key", "env"),
 )
 
 

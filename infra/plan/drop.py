@@ -64,6 +64,7 @@ def plan_drop(
         geographies=tuple(_rotated(spec.name, geo, later or {}) for geo in geographies),
         contract=plan_contract(spec, tiers, accounts=accounts, manifest_digest=manifest_digest),
         currencies=_currencies(spec),
+        release=spec.release,
     )
 
 

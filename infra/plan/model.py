@@ -225,6 +225,7 @@ class DropPlan:
     geographies: tuple[Geography, ...]
     contract: ContractPlan
     currencies: tuple[Currency, ...] = ()  # the contract is told no more of them than their address
+    release: str | None = None  # that the drop file names
 
     def currency(self, tier: Tier) -> Currency | None:
         """What the tier is paid in; None for the chain's coin."""

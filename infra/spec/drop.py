@@ -18,6 +18,7 @@ from infra.spec.fields import (
     Gwei,
     Name,
     Percent,
+    ReleaseName,
     Sku,
     Supply,
     Symbol,
@@ -127,6 +128,7 @@ class DropSpec(Frozen):
     tiers: Annotated[tuple[TierSpec, ...], Field(min_length=1, max_length=32)]
     holders: tuple[HolderSpec, ...] = ()
     royalty: RoyaltySpec | None = None
+    release: ReleaseName | None = None  # what its nodes run; the lab's current one where none is named
     leases: LeasesSpec = LeasesSpec()
     geographies: Annotated[tuple[GeographySpec, ...], Field(min_length=1, max_length=250)]
 

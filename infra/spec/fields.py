@@ -92,6 +92,7 @@ Title = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 Symbol = Annotated[str, _spelt(r"[A-Z0-9]{2,11}", "a symbol is 2 to 11 capitals and digits")]
 CoinSymbol = Annotated[str, _spelt(r"[A-Za-z0-9.]{1,11}", "a currency's symbol is 1 to 11 letters, digits and dots")]
 Sku = Annotated[str, _spelt(r"[A-Z0-9][A-Z0-9-]{1,31}", "a SKU is 2 to 32 capitals, digits and hyphens")]
+ReleaseName = Annotated[str, _spelt(r"[0-9a-f]{64}", "a release is named by 64 hex digits")]
 HostKey = Annotated[
     str,
     _spelt(

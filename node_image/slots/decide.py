@@ -44,7 +44,8 @@ class Step(StrEnum):
 class Health:
     """How a node is. `journal` is the last seq by grant; `waits` is what of outside it waits for, "" for nothing."""
 
-    services: Mapping[str, int]  # those that run, and how often Docker has started them anew
+    running: tuple[str, ...]  # services
+    restarts: Mapping[str, int]  # by service, of those that do not run, too
     answers: bool
     ready: bool
     reason: str
@@ -143,14 +144,14 @@ def rolled_back(state: State) -> State:
 
 def hopeless(before: Health, now: Health) -> str:
     """Why waiting is of no use."""
-    counts = ((name, count - before.services.get(name, 0)) for name, count in now.services.items())
+    counts = ((name, count - before.restarts.get(name, 0)) for name, count in now.restarts.items())
     restarted = [name for name, count in counts if count > MOST_RESTARTS]
     return f"{restarted[0]} does not stay up" if restarted else ""
 
 
 def gate(before: Health, now: Health, wanted: frozenset[str], *, patient: bool) -> str:
     """Why the new release is not good (yet), "" where it is. `patient`: it had its time to hear from outside."""
-    down = sorted(wanted - set(now.services))
+    down = sorted(wanted - set(now.running))
     if down:
         return f"{', '.join(down)} does not run"
     if not now.answers:

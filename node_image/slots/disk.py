@@ -34,7 +34,7 @@ class Disk:
         if not path.exists():
             return State()
         told: dict[str, Any] = json.loads(path.read_bytes())
-        before = Health(**told.pop("before")) if told["before"] else None
+        before = told["before"] and Health(**told["before"] | {"running": tuple(told["before"]["running"])})
         return State(phase=Phase(told.pop("phase")), bad=tuple(told.pop("bad")), **told | {"before": before})
 
     def save(self, state: State) -> State:

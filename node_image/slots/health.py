@@ -16,24 +16,24 @@ ANSWER_S = 3.0
 
 def health(shown: Iterable[Mapping[str, Any]]) -> Health:
     """Of the containers as `docker inspect` has them, and the mint."""
-    services = {
-        one["Config"]["Labels"]["edgedrop.service"]: int(one["RestartCount"])
-        for one in shown
-        if one["State"]["Running"] and not one["State"].get("Restarting")
-    }
+    named = {one["Config"]["Labels"]["edgedrop.service"]: one for one in shown}
+    restarts = {name: int(one["RestartCount"]) for name, one in named.items()}
+    up = (name for name, one in named.items() if one["State"]["Running"] and not one["State"].get("Restarting"))
+    running = tuple(sorted(up))
     try:
         with urllib.request.urlopen(STATUS, timeout=ANSWER_S) as answer:
             told = json.load(answer)
     except (OSError, ValueError) as fault:
-        return Health(services, answers=False, ready=False, reason=str(fault), waits="", journal={})
-    return said(services, told)
+        return Health(running, restarts, answers=False, ready=False, reason=str(fault), waits="", journal={})
+    return said(running, restarts, told)
 
 
-def said(services: Mapping[str, int], told: Mapping[str, Any]) -> Health:
+def said(running: tuple[str, ...], restarts: Mapping[str, int], told: Mapping[str, Any]) -> Health:
     """From the mint's status: its signer's, with each epoch's under `epochs` where there are several. Pure."""
     each = told.get("epochs") or [told]
     return Health(
-        services=services,
+        running=running,
+        restarts=restarts,
         answers=True,
         ready=bool(told.get("ready")),
         reason=str(told.get("reason", "")),

@@ -11,7 +11,10 @@ import pytest
 from infra import slots
 from infra.plan import plan_lab
 from infra.plan.model import HubAddresses
+from tests.e2e.small_drop import write_small_drop
 from tests.e2e.standing import Standing, sweep
+
+QUAY_SUPPLY = 2400  # test_rotate sells all the while that a rotation lasts
 
 
 def stood_up(home: Path) -> Iterator[Standing]:
@@ -36,6 +39,20 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
     """One lab for all test files that bring drops up in it and leave the lab as it is."""
     yield from stood_up(tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture(scope="session")
+def quay(shared: Standing, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The stack of a drop of one geography in the shared lab, which is named as the runbooks' is."""
+    name = f"turn-{shared.run}"
+    file = write_small_drop(tmp_path_factory.mktemp("turn"), "turn", QUAY_SUPPLY)
+    file.write_text(file.read_text().replace("pier", "quay"))
+    try:
+        shared.edgedrop("up", name, "--lab", shared.lab, "--file", str(file), "--yes")
+        yield name
+    finally:
+        shared.edgedrop("down", name, "--yes", check=False)
+        sweep(name)
 
 
 @pytest.fixture(scope="module")

@@ -66,6 +66,16 @@ class Standing:
         exports = self.edgedrop("env").stdout
         return self._run(["bash", "-c", f'{exports}\nexec "$@"', "shell", *words], self.env, check=check)
 
+    def killed_when(self, said: str, *arguments: str) -> None:
+        """The CLI, killed once it has said so."""
+        command = [sys.executable, "-m", "infra.ops", *arguments]
+        with subprocess.Popen(command, cwd=ROOT, env=self.env, stderr=subprocess.PIPE, text=True) as process:
+            for line in process.stderr or ():
+                if said in line:
+                    process.kill()
+                    return
+        raise AssertionError(f"it never said {said!r}")
+
     def _run(self, command: list[str], env: dict[str, str], *, check: bool) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=UP_S, check=False)
         if check and done.returncode != 0:

@@ -72,11 +72,14 @@ class TinyEngine:
         self.made[name]["State"]["Running"] = True
 
     def health(self) -> Health:
-        running = {one["Config"]["Labels"][LABEL]: 0 for one in self.made.values() if one["State"]["Running"]}
+        named = {one["Config"]["Labels"][LABEL]: one for one in self.made.values()}
+        running = tuple(sorted(name for name, one in named.items() if one["State"]["Running"]))
         sick = any(one["Config"]["Image"] in self.sick for one in self.made.values())
         answers = {"signer", "mint"} <= set(running)
         reason = "it is sick" if sick else ""
-        return Health(running, answers, answers and not sick, reason, "", {GRANT: 7} if answers else {})
+        return Health(
+            running, dict.fromkeys(named, 0), answers, answers and not sick, reason, "", {GRANT: 7} if answers else {}
+        )
 
 
 @dataclass

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import socketserver
 import subprocess
@@ -19,9 +21,8 @@ import yaml
 from infra import installer
 from infra.home import ROOT
 from infra.slot import slot_document
-from node_image.slots import content, engine
+from node_image.slots import content, engine, pull
 from node_image.slots.content import Container
-from node_image.slots.pull import _Relay
 from tests.unit.bundle.a_bundle import TinyImages, services, tiny_release, tiny_settings
 
 ROLE = ROOT / "playbooks" / "roles" / "service"
@@ -127,7 +128,7 @@ def shouting() -> Iterator[int]:
 
 
 def test_what_is_asked_of_the_registry_goes_on_to_the_forwarded_port(shouting: int) -> None:
-    with _Relay(("127.0.0.1", 0), shouting) as relay:
+    with pull._Relay(("127.0.0.1", 0), shouting) as relay:
         threading.Thread(target=relay.serve_forever, args=(0.01,), daemon=True).start()
         for text in (b"one", b"x" * 1_000_000):
             with socket.create_connection(("127.0.0.1", relay.server_address[1]), 5) as client:
@@ -135,6 +136,21 @@ def test_what_is_asked_of_the_registry_goes_on_to_the_forwarded_port(shouting: i
                 client.shutdown(socket.SHUT_WR)
                 assert client.makefile("rb").read() == text.upper()
         relay.shutdown()
+
+
+def test_a_pull_that_nobody_waits_for_makes_way_for_the_next(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"]
+    for more, ends in ((["slots.pyz"], True), ([], False)):
+        with subprocess.Popen([*command, *more], stdout=subprocess.PIPE) as other:
+            assert other.stdout
+            other.stdout.readline()  # it is what it is to be
+            (tmp_path / "pid").write_text(str(other.pid))
+            pull.make_way(tmp_path / "pid")
+            if ends:
+                assert other.wait(10) == -signal.SIGKILL
+            assert other.poll() is None or ends
+            other.kill()
+        assert (tmp_path / "pid").read_text() == str(os.getpid())
 
 
 def test_a_documents_names_are_never_paths() -> None:

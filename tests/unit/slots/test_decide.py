@@ -10,7 +10,9 @@ from node_image.slots import decide
 from node_image.slots.decide import Health, Phase, State
 from node_image.slots.health import said
 
-GOOD = Health({"mint": 0, "signer": 0}, answers=True, ready=True, reason="", waits="", journal={"0xab": 7})
+GOOD = Health(
+    ("mint", "signer"), {"mint": 0, "signer": 0}, answers=True, ready=True, reason="", waits="", journal={"0xab": 7}
+)
 WANTED = frozenset({"mint", "signer"})
 
 
@@ -19,7 +21,7 @@ WANTED = frozenset({"mint", "signer"})
     [
         (GOOD, ""),
         (replace(GOOD, journal={"0xab": 9, "0xcd": 0}), ""),
-        (replace(GOOD, services={"mint": 0}), "signer does not run"),
+        (replace(GOOD, running=("mint",)), "signer does not run"),
         (replace(GOOD, answers=False, ready=False, reason="refused"), "the mint does not answer: refused"),
         (replace(GOOD, journal={"0xab": 6}), "the journal of grant 0xab stood at 7, and now at 6"),
         (replace(GOOD, journal={}), "the journal of grant 0xab stood at 7, and now at nothing"),
@@ -41,10 +43,10 @@ def test_what_only_the_outside_can_give_is_not_the_releases_fault_after_a_while(
 
 
 def test_a_container_that_is_started_again_and_again_is_hopeless() -> None:
-    assert decide.hopeless(GOOD, replace(GOOD, services={"mint": 3, "signer": 0})) == "mint does not stay up"
-    assert decide.hopeless(GOOD, replace(GOOD, services={"mint": 2, "signer": 0})) == ""
-    old = replace(GOOD, services={"mint": 40, "signer": 0})
-    assert decide.hopeless(old, replace(GOOD, services={"mint": 41, "signer": 0})) == "", "it was so before"
+    assert decide.hopeless(GOOD, replace(GOOD, running=(), restarts={"mint": 3})) == "mint does not stay up"
+    assert decide.hopeless(GOOD, replace(GOOD, restarts={"mint": 2})) == ""
+    old = replace(GOOD, restarts={"mint": 40})
+    assert decide.hopeless(old, replace(GOOD, restarts={"mint": 41})) == "", "it was so before"
 
 
 def test_a_state_rests_unless_it_is_under_way() -> None:
@@ -55,10 +57,10 @@ def test_a_state_rests_unless_it_is_under_way() -> None:
 def test_the_mints_word_is_read() -> None:
     told = {"grant_id": "0xab", "journal_seq": 7, "ready": False, "reason": "r", "leases": [{}], "fresh": True}
     timed = {"time": {"lo": 1, "hi": 2}}
-    assert said({}, told | timed) == Health({}, True, False, "r", "", {"0xab": 7})
-    assert said({}, told | {"leases": []}).waits == "its lease"
-    assert said({}, told | {"fresh": False}).waits == "a witness"
-    assert said({}, told | {"time": {"lo": 1, "hi": None}}).waits == "the time"
+    assert said((), {}, told | timed) == Health((), {}, True, False, "r", "", {"0xab": 7})
+    assert said((), {}, told | {"leases": []}).waits == "its lease"
+    assert said((), {}, told | {"fresh": False}).waits == "a witness"
+    assert said((), {}, told | {"time": {"lo": 1, "hi": None}}).waits == "the time"
     both = {"epochs": [told, {"grant_id": "0xcd", "journal_seq": 0}, {"ready": False, "reason": "away"}]}
-    assert said({}, told | timed | both).journal == {"0xab": 7, "0xcd": 0}
-    assert said({}, {"ready": False, "reason": "the signer is away"}).waits == ""
+    assert said((), {}, told | timed | both).journal == {"0xab": 7, "0xcd": 0}
+    assert said((), {}, {"ready": False, "reason": "the signer is away"}).waits == ""

@@ -93,6 +93,7 @@ FAULTS = {
     ),
     "zero-supply": ("supply: 40", "supply: 0", "tiers[0].supply (line 19)", "greater than or equal"),
     "name-with-capitals": ("name: harbour-lights", "name: Harbour", "name (line 2)", "small letters"),
+    "release-by-half": ("symbol: HARBOUR", "symbol: HARBOUR\nrelease: abc123", "release (line 5)", "64 hex digits"),
     "symbol-in-small": ("symbol: HARBOUR", "symbol: harbour", "symbol (line 4)", "capitals"),
     "time-without-zone": (
         "closes_at: 2031-01-01T00:00:00Z",

@@ -1,0 +1,123 @@
+"""Another release on a real box: committed, or back by itself; from a stick, too; and no play finds a change."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from infra import installer, release
+from infra.home import ROOT
+from infra.ops import status
+from infra.plan.model import HubAddresses
+from infra.release import Release
+from node_image.spec import node_file
+from tests.e2e.box import image
+from tests.e2e.reimaging import NODE, address, box, claim, wipe, without_uplink
+from tests.e2e.standing import Standing, changes, docker, wait_for
+
+pytestmark = pytest.mark.e2e
+
+STICK = ROOT / "build" / "stick"  # the page's
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _home(shared: Standing) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("EDGEDROP_HOME", str(shared.home))
+        yield
+
+
+def with_mint(hub: HubAddresses, lines: str) -> Release:
+    """A release whose mint is today's with these lines of a Dockerfile."""
+    ids = {service: image(service)["id"] for service in node_file().containers}
+    build = ["docker", "build", "-q", "--label", "edgedrop.test=reimage", "-"]
+    text = f"FROM {ids['mint']}\n{lines}\n"
+    made = subprocess.run(build, input=text, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+    try:
+        return release.make(ids | {"mint": made}, hub.registry_push)
+    finally:
+        docker("rmi", "-f", made, check=False)
+
+
+def mint(stack: str) -> str:
+    """The image that its mint runs, by digest."""
+    return box(stack, "docker", "inspect", "-f", "{{.Config.Image}}", "edgedrop-mint").partition("/")[2]
+
+
+def reimage(shared: Standing, stack: str, *words: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(
+        shared.edgedrop("reimage", NODE, "--drop", stack, "--yes", "--json", *words).stdout
+    )
+    return told
+
+
+def test_another_release_is_committed_and_the_wanted_one_again(
+    shared: Standing, shared_hub: HubAddresses, quay: str
+) -> None:
+    claim(quay)
+    other = with_mint(shared_hub, "LABEL edgedrop.other=1")
+    told = reimage(shared, quay, "--release", other.digest[:12])
+    assert (told["phase"], told["release"], told["now"]["ready"]) == ("committed", other.digest, True), told
+    for grant, seq in told["before"]["journal"].items():
+        assert told["now"]["journal"][grant] >= seq > 0
+    assert mint(quay) == other.images["mint"]
+    claim(quay)
+    assert "update" in changes(shared.pulumi("preview", stack=quay).stdout), "another release than the wanted one"
+    shared.runbook("reimage", quay)
+    assert mint(quay) == release.current(shared.lab).images["mint"]
+    assert changes(shared.pulumi("preview", stack=quay).stdout) == ""
+
+
+def test_a_play_after_it_changes_nothing(shared: Standing, quay: str) -> None:
+    words = ("ansible-playbook", "-i", "inventory/edgedrop.py", "-l", NODE, "playbooks/drop.yml")
+    printed = shared.set_up("env", f"EDGEDROP_STACK={quay}", "ANSIBLE_NOCOLOR=1", *words).stdout
+    assert re.search(rf"{NODE} +: ok=\d+ +changed=0 ", printed), printed
+
+
+def test_a_release_that_does_not_run_is_taken_back_by_the_box(
+    shared: Standing, shared_hub: HubAddresses, quay: str
+) -> None:
+    bad, before = with_mint(shared_hub, 'ENTRYPOINT ["false"]'), mint(quay)
+    words = ("reimage", NODE, "--drop", quay, "--yes", "--release", bad.digest[:12])
+    done = shared.edgedrop(*words, check=False)
+    assert (done.returncode, "the old one is back" in done.stderr) == (1, True), done.stderr
+    assert mint(quay) == before
+    wait_for(lambda: httpx.get(f"{address(quay)}/readyz", timeout=5).is_success, 30, "the old release, ready")
+    done = shared.edgedrop(*words, check=False)
+    assert (done.returncode, "failed here before" in done.stderr) == (1, True), done.stderr
+    assert changes(shared.pulumi("preview", stack=quay).stdout) == ""
+
+
+def test_tool_and_installer_killed_the_box_comes_to_an_end(
+    shared: Standing, shared_hub: HubAddresses, quay: str
+) -> None:
+    other = with_mint(shared_hub, "LABEL edgedrop.other=2")
+    shared.killed_when("trying", "reimage", NODE, "--drop", quay, "--yes", "--release", other.digest[:12])
+    box(quay, "pkill", "-9", "-f", "slots.pyz go-on")
+
+    def committed() -> bool:
+        told = json.loads(box(quay, "python3", installer.PLACE, "tell"))
+        return bool(told["state"]["phase"] == "committed" and told["health"]["ready"])
+
+    wait_for(committed, 60, "an end")
+    assert mint(quay) == other.images["mint"]
+    assert reimage(shared, quay)["release"] == release.current(shared.lab).digest
+
+
+def test_a_wiped_node_without_an_uplink_sells_from_a_stick(shared: Standing, quay: str) -> None:
+    with without_uplink(shared, quay):
+        wipe(quay)
+        told = reimage(shared, quay, "--bundle", str(STICK))
+        assert (told["phase"], told["now"]["ready"], told["now"]["waits"]) == ("committed", False, "a witness"), told
+        shared.edgedrop("journal", "vouch", NODE, "--drop", quay, "--yes")
+        claim(quay)
+        assert box(quay, "ip", "-o", "address", "show", "dev", "lo").count("inet ") == 1, (
+            "the registry's is there no more"
+        )
+    wait_for(lambda: status.report_of(quay).agree, 60, "journal = ledger = chain")
