@@ -85,7 +85,7 @@ def tiny_settings(release: Release, folder: Path, node: str = NODE, drop: str = 
     return NodeSettings(
         host=Host(drop, node, "ssh://root@10.16.1.10:22"),
         release=release.digest,
-        containers=render(release.references(REGISTRY)),
+        containers=render(release.references(REGISTRY), "appliance"),
         registry=REGISTRY,
         folder=folder,
         files={name: sha256(text.encode()) for name, text in files.items()},

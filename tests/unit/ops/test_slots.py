@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -10,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from infra.errors import EdgedropError
-from infra.slots import FIRST, LAST, give_back, slot_of, take_slot
+from infra.slots import FIRST, LAST, PROMISED_S, give_back, slot_of, take_slot
 
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EDGEDROP_HOME", str(tmp_path))
+    monkeypatch.setenv("EDGEDROP_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("EDGEDROP_CACHE", str(tmp_path / "cache"))
 
 
 def test_a_stack_keeps_its_slot() -> None:
@@ -41,3 +44,14 @@ def test_with_no_network_left_it_says_so() -> None:
     with pytest.raises(EdgedropError, match="in use"):
         take_slot("lab", used=set(range(FIRST, LAST + 1)))
     assert slot_of("lab") is None
+
+
+def test_two_state_folders_of_one_machine_choose_apart_until_a_network_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = take_slot("lab", used=set())
+    monkeypatch.setenv("EDGEDROP_HOME", str(tmp_path / "other"))
+    assert take_slot("lab", used=set()) == chosen + 1
+    old = time.time() - PROMISED_S
+    os.utime(tmp_path / "cache" / "slots" / str(chosen), (old, old))
+    assert take_slot("drop", used=set()) == chosen, "a promise that nothing came of is over"
