@@ -12,7 +12,8 @@ import sys
 from dataclasses import dataclass
 
 from tests.bench.failover_load import sell
-from tests.bench.failover_world import Node, Pair, World, wishes, world
+from tests.bench.failover_node import Node
+from tests.bench.failover_world import Pair, World, wishes, world
 from tests.bench.measure import Measure
 from tests.e2e.contract_world import anvil
 

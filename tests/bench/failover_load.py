@@ -29,6 +29,7 @@ class Seen:
     waited_s: float = PATIENCE_S
     failed: int = 0
     got: bool = False
+    node: str = ""  # who gave it
 
 
 @dataclass(slots=True)
@@ -38,13 +39,13 @@ class Lines:
     port: int
     idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=list)
 
-    async def post(self, body: bytes) -> bytes:
-        """The answer's status; a connection that the front had closed meanwhile is opened anew, as browsers do."""
+    async def post(self, body: bytes) -> tuple[bytes, str]:
+        """Status, and who gave the answer; a connection that was closed meanwhile is opened anew, as browsers do."""
         while True:
             kept = bool(self.idle)
             line = self.idle.pop() if kept else await asyncio.open_connection("127.0.0.1", self.port)
             try:
-                status = await self._asked(line, body)
+                answer = await self._asked(line, body)
             except (asyncio.IncompleteReadError, ConnectionError):
                 line[1].close()
                 if kept:
@@ -54,21 +55,21 @@ class Lines:
                 line[1].close()
                 raise
             self.idle.append(line)
-            return status
+            return answer
 
-    async def _asked(self, line: tuple[asyncio.StreamReader, asyncio.StreamWriter], body: bytes) -> bytes:
+    async def _asked(self, line: tuple[asyncio.StreamReader, asyncio.StreamWriter], body: bytes) -> tuple[bytes, str]:
         reader, writer = line
         head = b"POST /v1/claims HTTP/1.1\r\nHost: quay\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
         writer.write(head % len(body) + body)
-        answer = await reader.readuntil(b"\r\n\r\n")
-        length = next(
-            int(one.split(b":")[1]) for one in answer.split(b"\r\n") if one.lower().startswith(b"content-length:")
-        )
-        await reader.readexactly(length)
-        return answer.split(b" ", 2)[1]
+        status, *lines = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (one.partition(b":") for one in lines)}
+        await reader.readexactly(int(headers[b"content-length"]))
+        return status.split(b" ", 2)[1], headers.get(b"x-edgedrop-node", b"").decode()
 
 
-def sell(port: int, wishes: Sequence[Wish], per_second: float, at_s: float, fault: Callable[[], None]) -> list[Seen]:
+def sell(
+    port: int, wishes: Sequence[Wish], per_second: float, at_s: float = 0.0, fault: Callable[[], None] = lambda: None
+) -> list[Seen]:
     """Each wish at its time, whatever became of those before; the fault strikes at its second."""
     return asyncio.run(_sell(Lines(port), wishes, per_second, at_s, fault))
 
@@ -97,7 +98,7 @@ async def _buy(lines: Lines, wish: Wish) -> Seen:
     while time.monotonic() - begun < PATIENCE_S:
         try:
             async with asyncio.timeout(ANSWER_S):
-                status = await lines.post(wish.body)
+                status, seen.node = await lines.post(wish.body)
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             status = b"none"
         if status in OK:
