@@ -247,7 +247,8 @@ def test_a_claim_answered_by_the_spare_is_found(site: Site) -> None:
         site.be(SPARE, ready=False)
         found = [client.get(f"{site.url}/v1/claims/elsewhere").status_code for _ in range(4)]
         unknown = client.get(f"{site.url}/v1/claims/nowhere").status_code
-    assert (found, unknown) == ([200] * 4, 404)
+        named = [client.put(f"{site.url}/v1/claims/elsewhere/receiver", json={}).status_code for _ in range(4)]
+    assert (found, unknown, named) == ([200] * 4, 404, [200] * 4)
 
 
 def test_no_node_left_is_said_in_the_mints_own_words(site: Site) -> None:

@@ -51,6 +51,11 @@ class Handler(BaseHTTPRequestHandler):
         self.claims[claim] = self.name
         self.answer(int(how) if how.isdigit() else 201 if fresh else 200, {"claim_id": claim})
 
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        claim = self.path.removeprefix("/v1/claims/").removesuffix("/receiver")
+        self.answer(200 if claim in self.claims else 404, {"claim_id": claim})
+
     def answer(self, status: int, body: dict[str, str]) -> None:
         data = json.dumps(body).encode()
         self.send_response(status)
