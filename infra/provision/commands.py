@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
 CONNECT_S = 3
-ASK_S = 4.0
+ASK_S = 6.0  # a box begins a process for it, maybe on a slow processor
 REPEAT_S = 1.0
 DONE_S = 120.0  # a restart may take as long as the engine needs
 AGAIN_S = (
@@ -99,15 +99,17 @@ async def _told(wire: Wire, client: Client, action: Action, seconds: float) -> A
     envelope = command.sign(made, keys.responder_pem())
     async with _replies(wire, client) as answers:
         await client.publish(command.subject(wire.stack, wire.node), envelope)
-        deadline = time.monotonic() + seconds
+        deadline, ended = time.monotonic() + seconds, None
         while time.monotonic() < deadline:
             with suppress(TimeoutError):
                 async with asyncio.timeout(AGAIN_S):
                     return await _of(answers, envelope)
+            if ended is not None:
+                return ended  # and its answer is lost
             with suppress(Unreachable):
-                now = await _asked(wire, client, AGAIN_S)
+                now = await _asked(wire, client, ASK_S)
                 if now.newest and now.newest.sequence == made.sequence and not now.running:
-                    return now
+                    ended = now
     raise Unreachable(f"{wire.node} was told, and does not say what came of it", "type: edgedrop recover")
 
 

@@ -45,7 +45,8 @@ accounts {{
       {{ user: {HUB_USER}, password: "{secret}" }}
       {{ user: {LEAF_USER}, password: "{secret}", permissions: {{
         publish: ["journal.>", "witness.>", "cooling.>", "{API}.STREAM.MSG.GET.JOURNAL", "{API}.STREAM.MSG.GET.LEASES",
-          "command-reply.>", "{API}.STREAM.MSG.GET.COMMANDS"]
+          "command-reply.>", "{API}.STREAM.MSG.GET.COMMANDS",
+          "$JS.API.STREAM.MSG.GET.COMMANDS"]  # an agent that dials the hub past a dead leaf
         subscribe: ["lease.>", "_INBOX.>", "command.>", "command-ask.>"]
       }} }}
     ]

@@ -42,7 +42,9 @@ class Agent:
         self._client: Client
         self._door = asyncio.Semaphore(2)  # a question while a command runs; more wait
         self._handed = b""
+        self._answered = (b"", b"")
         self._look = asyncio.Event()
+        self._said: set[str] = set()
 
     async def run(self, servers: list[str]) -> None:
         """For ever. Until the first server answers, and whenever none does, it dials again."""
@@ -51,7 +53,7 @@ class Agent:
             dont_randomize=True,
             max_reconnect_attempts=-1,
             reconnect_time_wait=1,
-            error_cb=_quiet,
+            error_cb=self._fault,
             reconnected_cb=self._back,
         )
         stack, node = self._facts.stack, self._facts.node
@@ -72,13 +74,16 @@ class Agent:
         except NotFoundError:
             return True  # none was left
         except (NatsError, OSError, TimeoutError) as fault:
-            log("no look at the bus", level="warning", reason=f"{type(fault).__name__}: {fault}")
+            self._say(f"no look for commands: {type(fault).__name__}: {fault}")
             return False
         await self._hand_over(left.data or b"")
         return True
 
     async def _asked(self, message: Msg) -> None:
-        await self._reply(message.data, ASK)
+        """Who hears nothing asks again: that costs no second look, else a slow box would fall ever further behind."""
+        if message.data != self._answered[0]:
+            self._answered = (message.data, await self._answer(message.data, ASK))
+        await self._say_back(self._answered[1])
 
     async def _told(self, message: Msg) -> None:
         await self._hand_over(message.data)
@@ -87,19 +92,21 @@ class Agent:
         """Once each: the bus tells a command when it comes, and again when it is looked for."""
         if envelope != self._handed:
             self._handed = envelope
-            await self._reply(envelope, envelope)
+            await self._say_back(await self._answer(envelope, envelope))
 
-    async def _reply(self, asked: bytes, request: bytes) -> None:
+    async def _answer(self, asked: bytes, request: bytes) -> bytes:
+        """The door's answer in its cover, or why it gave none."""
         try:
             async with self._door, asyncio.timeout(DOOR_S):
-                answer = msgspec.json.decode(await self._ask_door(request), type=Answer)
-                reply = Reply(digest(asked), answer)
+                reply = Reply(digest(asked), msgspec.json.decode(await self._ask_door(request), type=Answer))
         except (OSError, TimeoutError, msgspec.DecodeError) as fault:
             reply = Reply(digest(asked), fault=f"the door: {type(fault).__name__}: {fault}")
             log("the door said nothing", level="error", reason=reply.fault)
+        return msgspec.json.encode(reply)
+
+    async def _say_back(self, reply: bytes) -> None:
         with suppress(NatsError):
-            subject = command.reply_subject(self._facts.stack, self._facts.node)
-            await self._client.publish(subject, msgspec.json.encode(reply))
+            await self._client.publish(command.reply_subject(self._facts.stack, self._facts.node), reply)
 
     async def _ask_door(self, request: bytes) -> bytes:
         reader, writer = await asyncio.open_unix_connection(str(self._place.socket), limit=MOST_ANSWER)
@@ -111,7 +118,17 @@ class Agent:
             writer.close()
 
     async def _back(self) -> None:
+        self._said.clear()
         self._look.set()
+
+    async def _fault(self, fault: Exception) -> None:
+        self._say(str(fault))
+
+    def _say(self, reason: str) -> None:
+        """Once, however often it is so: a bus may be away for days."""
+        if reason not in self._said:
+            log("bus", level="warning", node=self._facts.node, reason=reason)
+            self._said.add(reason)
 
 
 async def _turn() -> None:
@@ -121,10 +138,6 @@ async def _turn() -> None:
     while True:
         notify("WATCHDOG=1")
         await asyncio.sleep(pause)
-
-
-async def _quiet(fault: Exception) -> None:
-    log("bus", level="warning", reason=str(fault))
 
 
 async def _serve(place: Place) -> None:

@@ -127,11 +127,11 @@ def test_what_was_left_is_taken_once_as_far_as_the_clock_is_known(world: World) 
             await client.flush()
             async with running(world, world.leaf):
                 first = msgspec.json.decode((await replies.next_msg(20)).data, type=Reply)
-            async with running(world, world.leaf):
+            async with running(world, "nats://127.0.0.1:1", world.direct):
                 second = msgspec.json.decode((await replies.next_msg(20)).data, type=Reply)
             assert first.of == second.of == digest(envelope)
             assert second.answer
-            assert second.answer.refused, "an agent that was restarted hands it over anew, and the door knows it"
+            assert second.answer.refused, "a restarted agent hands it over anew, and the door knows it"
             assert first.answer
             return first.answer
 
