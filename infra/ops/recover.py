@@ -179,6 +179,6 @@ def _report(node: str, seen: Seen, taken: list[dict[str, Any]], *, as_json: bool
         return
     fault = Unreachable if not (seen.agent or seen.login) else EdgedropError
     raise fault(
-        f"{node} does not answer, and no rung is left",
+        f"{node} is not well, and no rung is left",
         "its buyers are served by its neighbours; somebody must go there: docs/runbooks/recover.md",
     )

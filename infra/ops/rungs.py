@@ -1,7 +1,8 @@
 """What is seen of a node from outside, and which rung of the ladder follows from it. Pure.
 
-A node is well when its mint speaks: what it then says (sold out, no lease, no witness) is no matter of restarts. Each
-rung is tried once, the mildest first, by the bus where the agent answers, else by SSH; only then its power is cut.
+A node is well when its mint speaks and all that should run does: what the mint then says (sold out, no lease, no
+witness) is no matter of restarts. Each rung is tried once, the mildest first, by the bus where the agent answers, else
+by SSH; what interrupts sales is for a mint that is silent, and its power is cut last.
 """
 
 from __future__ import annotations
@@ -107,21 +108,23 @@ def next_step(seen: Seen, tried: Collection[Kind]) -> Step | None:
 
 def well(seen: Seen) -> bool:
     """Nothing is left to do. Where the hub is away the agent can't be heard, and that is no illness of the box."""
-    return seen.speaks and (seen.agent or not seen.hub or not seen.has_agent or not seen.login)
+    return seen.speaks and next_step(seen, ()) is None
 
 
 def _may_help(kind: Kind, seen: Seen) -> bool:
     """Whether it mends something that is seen to be wrong."""
     inside = seen.inside
-    if kind == "agent":
-        return seen.has_agent and not seen.agent and seen.hub
-    if kind == "stopped":
-        return inside is not None and inside.engine and bool(inside.stopped)
-    if seen.speaks:
-        return False
-    if kind in ("mint", "signer"):
-        return inside is not None and inside.engine and kind in inside.containers
-    return kind != "engine" or inside is not None
+    match kind:
+        case "agent":
+            return seen.has_agent and not seen.agent and seen.hub
+        case "stopped":
+            return inside is not None and inside.engine and bool(inside.stopped)
+        case "mint" | "signer":
+            return not seen.speaks and inside is not None and inside.engine and kind in inside.containers
+        case "engine":
+            return inside is not None and not (seen.speaks and inside.engine)
+        case _:
+            return not seen.speaks
 
 
 def _way(kind: Kind, seen: Seen) -> Way | None:

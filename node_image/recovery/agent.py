@@ -30,7 +30,6 @@ ANSWER_S = 5.0
 FETCH_S = 30.0  # between looks for a command that was left while we were cut off
 AGAIN_S = 2.0  # after a look that the bus did not answer
 DOOR_S = 150.0  # the door's own limit is longer than any action's
-MOST_ANSWER = 1 << 20
 TURN_S = 5.0
 
 
@@ -42,7 +41,7 @@ class Agent:
         self._client: Client
         self._door = asyncio.Semaphore(2)  # a question while a command runs; more wait
         self._handed = b""
-        self._answered = (b"", b"")
+        self._answered = b"", Reply("")
         self._look = asyncio.Event()
         self._said: set[str] = set()
 
@@ -82,7 +81,7 @@ class Agent:
     async def _asked(self, message: Msg) -> None:
         """Who hears nothing asks again: that costs no second look, else a slow box would fall ever further behind."""
         if message.data != self._answered[0]:
-            self._answered = (message.data, await self._answer(message.data, ASK))
+            self._answered = message.data, await self._answer(message.data, ASK)
         await self._say_back(self._answered[1])
 
     async def _told(self, message: Msg) -> None:
@@ -92,28 +91,31 @@ class Agent:
         """Once each: the bus tells a command when it comes, and again when it is looked for."""
         if envelope != self._handed:
             self._handed = envelope
-            await self._say_back(await self._answer(envelope, envelope))
+            reply = await self._answer(envelope, envelope)
+            if reply.fault:
+                self._handed = b""  # the next look tries again: a door that did take it knows
+            await self._say_back(reply)
 
-    async def _answer(self, asked: bytes, request: bytes) -> bytes:
+    async def _answer(self, asked: bytes, request: bytes) -> Reply:
         """The door's answer in its cover, or why it gave none."""
         try:
             async with self._door, asyncio.timeout(DOOR_S):
-                reply = Reply(digest(asked), msgspec.json.decode(await self._ask_door(request), type=Answer))
+                return Reply(digest(asked), msgspec.json.decode(await self._ask_door(request), type=Answer))
         except (OSError, TimeoutError, msgspec.DecodeError) as fault:
-            reply = Reply(digest(asked), fault=f"the door: {type(fault).__name__}: {fault}")
-            log("the door said nothing", level="error", reason=reply.fault)
-        return msgspec.json.encode(reply)
+            log("the door said nothing", level="error", reason=f"{type(fault).__name__}: {fault}")
+            return Reply(digest(asked), fault=f"the door: {type(fault).__name__}: {fault}")
 
-    async def _say_back(self, reply: bytes) -> None:
+    async def _say_back(self, reply: Reply) -> None:
         with suppress(NatsError):
-            await self._client.publish(command.reply_subject(self._facts.stack, self._facts.node), reply)
+            subject = command.reply_subject(self._facts.stack, self._facts.node)
+            await self._client.publish(subject, msgspec.json.encode(reply))
 
     async def _ask_door(self, request: bytes) -> bytes:
-        reader, writer = await asyncio.open_unix_connection(str(self._place.socket), limit=MOST_ANSWER)
+        reader, writer = await asyncio.open_unix_connection(str(self._place.socket))
         try:
             writer.write(request)
             writer.write_eof()
-            return await reader.read(MOST_ANSWER)
+            return await reader.read()
         finally:
             writer.close()
 

@@ -17,7 +17,8 @@ from node_image.recovery.place import Facts, Place
 
 LIMIT_S = 90
 LOOK_S = 15
-MOST_LOG = 64 << 10  # bytes of each log: a bundle must go into one message of the bus (1 MiB)
+LOG_S = 8  # ten of them, of an engine that hangs, end before the door's own limit
+MOST_LOG = 48 << 10  # bytes of each log: a bundle must go into one message of the bus (1 MiB)
 UNITS = ("docker.service", "edgedrop-recovery.service", "edgedrop-watch.timer")
 REBOOT = ("systemd-run", "--on-active=2", "--timer-property=AccuracySec=100ms", "systemctl", "reboot")
 RESTART_ENGINE = ("systemctl", "restart", "docker.service")
@@ -65,7 +66,7 @@ def bundle(facts: Facts, lines: int) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         for name, words in asked.items():
-            data = run(words, LOOK_S).text.encode()[-MOST_LOG:]
+            data = run(words, LOG_S).text.encode()[-MOST_LOG:]
             entry = tarfile.TarInfo(f"{facts.node}/{name}.log")
             entry.size = len(data)
             archive.addfile(entry, io.BytesIO(data))

@@ -55,6 +55,8 @@ def all_steps(seen: Seen) -> list[tuple[Kind, Way]]:
             [("mint", "ssh"), ("signer", "ssh"), ("engine", "ssh"), ("reboot", "ssh")],
         ),
         (replace(HANGS, inside=NO_ENGINE), [("engine", "bus"), ("reboot", "bus"), ("power", "board")]),
+        (replace(WELL, inside=down(courier="exited")), [("stopped", "bus")]),
+        (replace(WELL, inside=NO_ENGINE), [("engine", "bus")]),  # its containers live on without it
         (DEAD, [("power", "board")]),
         (replace(DEAD, power=None), []),
         (replace(DEAD, power=False), [("power", "board")]),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import socket
 import subprocess
 import sys
+import tarfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -20,8 +22,8 @@ from nats.js.errors import NotFoundError
 from node_image.bus.config import DOMAIN, HUB_USER, LEAF_USER
 from node_image.hub.ledger.streams import ensure
 from node_image.protocol import command
-from node_image.protocol.command import Restart
-from node_image.recovery import clock
+from node_image.protocol.command import Logs, Restart
+from node_image.recovery import clock, doing
 from node_image.recovery.agent import Agent
 from node_image.recovery.answer import Answer, Reply, digest
 from tests.e2e.hub_world import NATS, leaf_bus
@@ -107,6 +109,21 @@ def test_a_command_over_hub_and_leaf_is_done_and_answered(world: World) -> None:
             await told_and_done(world)
 
     asyncio.run(scenario())
+
+
+def test_the_largest_bundle_comes_whole(world: World) -> None:
+    (world.box.place.root / "bin" / "docker").write_text("#!/bin/sh\nhead -c 100000 /dev/urandom | base64 -w 76\n")
+
+    async def scenario() -> Answer:
+        async with running(world, world.leaf), responder(world) as client:
+            stands = await asked(client, command.ask_subject(STACK, NODE), b"one")
+            return await asked(client, command.subject(STACK, NODE), signed(Logs(2000), 1, nonce=stands.nonce))
+
+    outcome = asyncio.run(scenario()).outcome
+    assert outcome
+    with tarfile.open(fileobj=io.BytesIO(outcome.bundle)) as archive:
+        sizes = {name.rpartition("/")[2]: archive.getmember(name).size for name in archive.getnames()}
+    assert sizes["mint.log"] == sizes["courier.log"] == doing.MOST_LOG
 
 
 def test_past_a_dead_leaf_the_agent_dials_the_hub(world: World) -> None:
