@@ -40,16 +40,17 @@ class BusAway(Unreachable):
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """A node's agent; `bus` is `host:port` of the hub's."""
+    """A node's agent; `bus` is `host:port` of the hub's, `ask_s` how long a question may take there and back."""
 
     bus: str
     stack: str
     node: str
+    ask_s: float = ASK_S
 
 
-def ask(wire: Wire, seconds: float = ASK_S) -> Answer:
+def ask(wire: Wire, seconds: float | None = None) -> Answer:
     """How the box stands; Unreachable where the agent says nothing, BusAway where the bus doesn't."""
-    return _run(wire, lambda client: _asked(wire, client, seconds))
+    return _run(wire, lambda client: _asked(wire, client, seconds or wire.ask_s))
 
 
 def tell(wire: Wire, action: Action, seconds: float = DONE_S) -> Answer:
@@ -93,7 +94,7 @@ async def _asked(wire: Wire, client: Client, seconds: float) -> Answer:
 
 
 async def _told(wire: Wire, client: Client, action: Action, seconds: float) -> Answer:
-    stands = await _asked(wire, client, ASK_S)
+    stands = await _asked(wire, client, wire.ask_s)
     newest = stands.newest.sequence if stands.newest else 0
     made = _command(wire, action, newest, LIVE_S, stands.nonce)
     envelope = command.sign(made, keys.responder_pem())
@@ -107,7 +108,7 @@ async def _told(wire: Wire, client: Client, action: Action, seconds: float) -> A
             if ended is not None:
                 return ended  # and its answer is lost
             with suppress(Unreachable):
-                now = await _asked(wire, client, ASK_S)
+                now = await _asked(wire, client, wire.ask_s)
                 if now.newest and now.newest.sequence == made.sequence and not now.running:
                     ended = now
     raise Unreachable(f"{wire.node} was told, and does not say what came of it", "type: edgedrop recover")

@@ -16,7 +16,7 @@ from node_image.recovery.answer import Record, Taken
 
 WAIT_S = 20.0  # for another command's end
 POLL_S = 0.1
-OPEN_S = 120  # a question's life: a person reads what will be done and says yes
+OPEN_NS = 120 * 10**9  # a question's life
 MAX_OPEN = 8
 
 
@@ -105,7 +105,7 @@ class Questions:
     def open(self) -> frozenset[str]:
         """Those that were drawn a moment ago."""
         found = self._folder.iterdir() if self._folder.is_dir() else ()
-        return frozenset(one.name for one in found if _now() - _drawn(one) < OPEN_S)
+        return frozenset(one.name for one in found if _now() - _drawn(one) < OPEN_NS)
 
     def spend(self, nonce: str) -> None:
         """It answers no second command."""
@@ -123,8 +123,8 @@ def _locked(descriptor: int) -> bool:
 
 
 def _now() -> int:
-    """Seconds since the boot; nobody sets that clock."""
-    return int(time.clock_gettime(time.CLOCK_BOOTTIME))
+    """Nanoseconds since the boot; nobody sets that clock."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 def _drawn(path: Path) -> int:

@@ -75,7 +75,7 @@ class World:
     @property
     def wire(self) -> Wire:
         """To its agent."""
-        return Wire(self.hub.removeprefix("nats://"), STACK, NODE)
+        return Wire(self.hub.removeprefix("nats://"), STACK, NODE, ask_s=2.5)
 
     @property
     def changed(self) -> list[str]:

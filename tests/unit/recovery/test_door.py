@@ -7,11 +7,12 @@ import os
 import signal
 import tarfile
 import time
+from pathlib import Path
 
 import pytest
 
 from node_image.protocol.command import Action, Logs, Reboot, Restart, Status
-from node_image.recovery.memory import MAX_OPEN, OPEN_S
+from node_image.recovery.memory import MAX_OPEN, OPEN_NS, Questions
 from tests.unit.recovery.box import FakeBox, signed
 
 
@@ -111,15 +112,16 @@ def test_a_stranger_spends_no_question(box: FakeBox) -> None:
     assert box.tell(Restart("mint"), 1, nonce=nonce).outcome
 
 
-def test_questions_are_few_and_short(box: FakeBox) -> None:
-    first = box.ask().nonce
-    for _ in range(MAX_OPEN):
-        (box.place.run / "nonces" / box.ask().nonce).write_text(str(int(time.clock_gettime(time.CLOCK_BOOTTIME)) + 1))
-    assert len(list((box.place.run / "nonces").iterdir())) == MAX_OPEN
-    assert box.tell(Status(), 1, nonce=first).refused
-    late = box.ask().nonce
-    (box.place.run / "nonces" / late).write_text(str(int(time.clock_gettime(time.CLOCK_BOOTTIME)) - OPEN_S))
-    assert box.tell(Status(), 1, nonce=late).refused
+def test_questions_are_few_and_short(tmp_path: Path) -> None:
+    questions = Questions(tmp_path)
+    drawn = [questions.draw() for _ in range(MAX_OPEN + 1)]
+    assert questions.open() == set(drawn[1:]), "the oldest is forgotten"
+    questions.spend(drawn[1])
+    questions.spend("../../etc/passwd")
+    assert questions.open() == set(drawn[2:])
+    late = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - OPEN_NS
+    (tmp_path / "nonces" / drawn[2]).write_text(str(late))
+    assert questions.open() == set(drawn[3:])
 
 
 def test_a_bundle_holds_each_log_and_fits_into_a_message(box: FakeBox) -> None:
