@@ -8,8 +8,8 @@ import socket
 import subprocess
 import sys
 import tarfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from node_image.protocol.command import Logs, Restart
 from node_image.recovery import clock, doing
 from node_image.recovery.agent import Agent
 from node_image.recovery.answer import Answer, Reply, digest
-from tests.e2e.hub_world import NATS, leaf_bus
+from tests.e2e.hub_world import NATS, leaf_bus, nats_server
 from tests.unit.recovery.box import ACTIVATE, FACTS, NODE, STACK, FakeBox, open_door, signed
 
 pytestmark = pytest.mark.skipif(not (ACTIVATE and NATS.exists()), reason="no nats-server or no systemd here")
@@ -54,11 +54,12 @@ def world(box: FakeBox, tmp_path: Path) -> Iterator[World]:
 
 
 @asynccontextmanager
-async def running(world: World, *servers: str) -> AsyncIterator[None]:
+async def running(world: World, *servers: str) -> AsyncIterator[Agent]:
     """The agent, in this process."""
-    task = asyncio.create_task(Agent(world.box.place, FACTS).run(list(servers)))
+    agent = Agent(world.box.place, FACTS)
+    task = asyncio.create_task(agent.run(list(servers)))
     try:
-        yield
+        yield agent
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -126,12 +127,29 @@ def test_the_largest_bundle_comes_whole(world: World) -> None:
     assert sizes["mint.log"] == sizes["courier.log"] == doing.MOST_LOG
 
 
-def test_past_a_dead_leaf_the_agent_dials_the_hub(world: World) -> None:
+def test_past_a_leaf_that_dies_the_agent_dials_the_hub(world: World, tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with running(world, "nats://127.0.0.1:1", world.direct):
-            await told_and_done(world)
+        with ExitStack() as leaf:
+            first = leaf.enter_context(nats_server(tmp_path / "leaf"))
+            async with running(world, first, world.direct) as agent:
+                await until(lambda: url_of(agent) == first)
+                leaf.close()
+                await told_and_done(world)
+                assert url_of(agent) == world.direct
 
     asyncio.run(scenario())
+
+
+def url_of(agent: Agent) -> str:
+    """Where it is connected now."""
+    client = getattr(agent, "_client", None)
+    return client.connected_url.geturl() if client is not None and client.is_connected else ""
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110  what is waited for tells nobody
+            await asyncio.sleep(0.05)  # the pace of asking
 
 
 def test_what_was_left_is_taken_once_as_far_as_the_clock_is_known(world: World) -> None:
