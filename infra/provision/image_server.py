@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -31,7 +32,7 @@ class ImageServer:
 
     def serve(self, connection: Any) -> None:
         """One connection to its end: a socket, or a channel of an SSH session, which has what is used of one."""
-        with connection:
+        with suppress(OSError), connection:  # Docker hangs up as it likes
             _Handler(connection, ("box", 0), self)  # type: ignore[arg-type]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import paramiko
@@ -18,6 +18,7 @@ from infra.errors import NotVerified, Unreachable
 from infra.provision.ssh import CONNECT_S, Host
 
 Serve = Callable[[paramiko.Channel], None]
+HEARD_S = 5.0
 AGAIN = "is it on, and is this machine in its network? type: edgedrop status"
 
 
@@ -51,13 +52,14 @@ class Session:
             raise Unreachable(f"{self.host.node} does not answer any more: {fault!r}", AGAIN) from fault
 
     def lines(self, command: str, seconds: float) -> Iterator[str]:
-        """What a command says, line by line, its input open until its end; Unreachable with its words if it fails."""
+        """What a command says, line by line; Unreachable with its words if it fails. It hears of us until its end."""
         try:
             with self._transport().open_session(timeout=CONNECT_S) as channel:
                 channel.settimeout(seconds)
                 channel.exec_command(command)
-                for line in channel.makefile("r"):
-                    yield str(line).strip()
+                with _heard(channel):
+                    for line in channel.makefile("r"):
+                        yield str(line).strip()
                 if channel.recv_exit_status() != 0:
                     words = channel.makefile_stderr("rb").read().decode(errors="replace").strip()
                     raise Unreachable(f"{self.host.node}: {words}", "the same command goes on where this one stood")
@@ -82,6 +84,23 @@ class Session:
         if found is None:
             raise paramiko.SSHException("the session is closed")
         return found
+
+
+@contextmanager
+def _heard(channel: paramiko.Channel) -> Iterator[None]:
+    """Something comes in every few seconds: whoever hears nothing more knows that we are gone."""
+    done = threading.Event()
+
+    def beat() -> None:
+        with suppress(OSError):
+            while not done.wait(HEARD_S):
+                channel.sendall(b"\n")
+
+    threading.Thread(target=beat, daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
 
 
 @contextmanager

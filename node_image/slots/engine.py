@@ -14,6 +14,7 @@ DOCKER_S = 120
 STOP_S = 10
 LABEL = "edgedrop.service"
 MIB = 1 << 20
+GONE = "No such object"  # removed between two questions; the others are told all the same
 
 
 class EngineFault(Exception):
@@ -26,7 +27,7 @@ class Engine:
     def shown(self) -> dict[str, dict[str, Any]]:
         """Our containers by name, as `docker inspect` has them."""
         ids = _docker("ps", "-aq", "--filter", f"label={LABEL}").split()
-        found = json.loads(_docker("inspect", *ids)) if ids else []
+        found = json.loads(_docker("inspect", *ids, but=GONE)) if ids else []
         return {one["Name"].removeprefix("/"): one for one in found}
 
     def has_image(self, reference: str) -> bool:
@@ -101,11 +102,12 @@ def taken_over(shown: Mapping[str, Any], etc: Path, files_of: Callable[[str], Ma
     )
 
 
-def _docker(*arguments: str) -> str:
+def _docker(*arguments: str, but: str = "") -> str:
+    """What it says; EngineFault where it fails, but for this reason."""
     try:
         done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=DOCKER_S, check=False)
     except subprocess.TimeoutExpired as fault:
         raise EngineFault(f"docker {arguments[0]} gave no answer in {DOCKER_S} s") from fault
-    if done.returncode != 0:
+    if done.returncode != 0 and not (but and but in done.stderr):
         raise EngineFault(f"docker {arguments[0]}: {done.stderr.strip()[:300]}")
     return done.stdout

@@ -1,36 +1,32 @@
 """Images for a box that does not reach the registry: whoever is at the other end of the SSH session stands in for it.
 
-For as long the registry's address is on this box's loopback, and what is asked of it goes through the session's
-forwarded port. So Docker finds each image under the very name by which Ansible and the release know it, fetches only
-what it lacks, and checks every part by its digest.
+For the length of a pull, what this box asks of the registry's address goes to the session's forwarded port. So Docker
+finds each image under the very name by which Ansible and the release know it, fetches only what it lacks, and checks it
+all by its digests. The address itself is taken by nobody: a box that had it would answer for it to its neighbours, too.
 """
 
 from __future__ import annotations
 
 import os
-import signal
-import socket
-import socketserver
+import select
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 
 from node_image.slots.install import Refused
 
 PULL_S = 900
+GONE_S = 30.0  # the other end says something every few seconds (infra/provision/session.py)
 CHUNK = 1 << 16
-HOLDER = Path("/run/edgedrop.pull")
-OURS = b"slots.pyz"
+CHAIN = "EDGEDROP-PULL"
 
 
 def pull(registry: str, port: int, references: Sequence[str]) -> None:
     """Each of them, by `port` of this box's loopback; ends with the session that forwards it."""
-    make_way()
     threading.Thread(target=_end_with_session, args=(registry,), daemon=True).start()
-    with stands_in(registry, port):
+    with led_away(registry, port):
         for reference in references:
             sys.stdout.write(f"{reference}\n")
             sys.stdout.flush()
@@ -40,72 +36,50 @@ def pull(registry: str, port: int, references: Sequence[str]) -> None:
                 raise Refused(f"docker pull: {done.stderr.strip()[:300]}")
 
 
-def make_way(holder: Path = HOLDER) -> None:
-    """A pull whose session died and nobody noticed still has the address: it ends now. From here on we are the one."""
-    with suppress(OSError, ValueError):
-        pid = int(holder.read_text())
-        if pid != os.getpid() and OURS in Path(f"/proc/{pid}/cmdline").read_bytes():
-            os.kill(pid, signal.SIGKILL)
-    holder.write_text(str(os.getpid()))
-
-
 @contextmanager
-def stands_in(registry: str, port: int) -> Iterator[None]:
-    """The registry's address is this box's own; not for longer than this."""
+def led_away(registry: str, port: int) -> Iterator[None]:
+    """The registry's address leads to the loopback's port, for no longer than this; no uplink, no route is needed."""
     host, _, own = registry.rpartition(":")
-    _address("replace", host)
+    back(registry)  # what a killed one left
     try:
-        with _Relay((host, int(own)), port) as relay:
-            threading.Thread(target=relay.serve_forever, daemon=True).start()
-            yield
-            relay.shutdown()
+        _must("ip", "route", "replace", f"{host}/32", "dev", "lo")
+        if _iptables("-C", "OUTPUT", "-j", CHAIN) != 0:
+            _iptables("-N", CHAIN)
+            _must(*_nat("-I", "OUTPUT", "-j", CHAIN))
+        rule = ("-p", "tcp", "-d", host, "--dport", own, "-j", "DNAT", "--to-destination", f"127.0.0.1:{port}")
+        _must(*_nat("-A", CHAIN, *rule))
+        yield
     finally:
-        _address("del", host)
+        back(registry)
 
 
-class _Relay(socketserver.ThreadingTCPServer):
-    """Each connection goes on to a port of the loopback."""
-
-    allow_reuse_address = True
-    daemon_threads = True
-
-    def __init__(self, at: tuple[str, int], port: int) -> None:
-        self.port = port
-        super().__init__(at, _Way)
-
-
-class _Way(socketserver.BaseRequestHandler):
-    server: _Relay
-
-    def handle(self) -> None:
-        """Both directions, until both are at their end."""
-        with socket.create_connection(("127.0.0.1", self.server.port)) as there:
-            back = threading.Thread(target=_copy, args=(there, self.request), daemon=True)
-            back.start()
-            _copy(self.request, there)
-            back.join()
-
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    try:
-        while data := source.recv(CHUNK):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        target.close()  # one end hung up: so does the other
+def back(registry: str) -> None:
+    """As it was."""
+    _iptables("-F", CHAIN)
+    _run("ip", "route", "del", f"{registry.rpartition(':')[0]}/32", "dev", "lo")
 
 
 def _end_with_session(registry: str) -> None:
-    """Whoever wanted it is gone: its standard input ends. Not by sys.stdin, whose lock Python wants at its own end."""
-    while os.read(0, CHUNK):
+    """Whoever wanted it is gone, or silent. Not by sys.stdin, whose lock Python wants at its own end."""
+    while select.select([0], [], [], GONE_S)[0] and os.read(0, CHUNK):
         pass
-    _address("del", registry.rpartition(":")[0])
+    back(registry)
     os._exit(1)
 
 
-def _address(what: str, host: str) -> None:
-    done = subprocess.run(
-        ["ip", "address", what, f"{host}/32", "dev", "lo"], capture_output=True, text=True, timeout=10, check=False
-    )
-    if done.returncode != 0 and what != "del":
-        raise Refused(f"ip address {what} {host}: {done.stderr.strip()}")
+def _nat(*words: str) -> tuple[str, ...]:
+    return ("iptables", "-w", "-t", "nat", *words)
+
+
+def _iptables(*words: str) -> int:
+    return _run(*_nat(*words)).returncode
+
+
+def _must(*command: str) -> None:
+    done = _run(*command)
+    if done.returncode != 0:
+        raise Refused(f"{' '.join(command)}: {done.stderr.strip()}")
+
+
+def _run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
-import socketserver
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +19,7 @@ from infra.home import ROOT
 from infra.slot import slot_document
 from node_image.slots import content, engine, pull
 from node_image.slots.content import Container
+from node_image.slots.install import Refused
 from tests.unit.bundle.a_bundle import TinyImages, services, tiny_release, tiny_settings
 
 ROLE = ROOT / "playbooks" / "roles" / "service"
@@ -114,43 +111,49 @@ def test_the_installer_is_one_file_that_needs_python_alone(tmp_path: Path) -> No
 
 
 @pytest.fixture
-def shouting() -> Iterator[int]:
-    """A server that gives back in capitals what it was told; its port."""
-
-    class Shout(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            self.wfile.write(self.rfile.read().upper())
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Shout) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
-
-
-def test_what_is_asked_of_the_registry_goes_on_to_the_forwarded_port(shouting: int) -> None:
-    with pull._Relay(("127.0.0.1", 0), shouting) as relay:
-        threading.Thread(target=relay.serve_forever, args=(0.01,), daemon=True).start()
-        for text in (b"one", b"x" * 1_000_000):
-            with socket.create_connection(("127.0.0.1", relay.server_address[1]), 5) as client:
-                client.sendall(text)
-                client.shutdown(socket.SHUT_WR)
-                assert client.makefile("rb").read() == text.upper()
-        relay.shutdown()
+def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where stand-ins for the box's tools write what they were told; `docker` fails for an image named "no"."""
+    log = tmp_path / "typed"
+    for tool in ("ip", "iptables", "docker"):
+        path = tmp_path / "bin" / tool
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f'#!/bin/sh\necho {tool} "$@" >> {log}\ncase "$*" in *no|*-C*) exit 1;; esac\n')
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    return log
 
 
-def test_a_pull_that_nobody_waits_for_makes_way_for_the_next(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"]
-    for more, ends in ((["slots.pyz"], True), ([], False)):
-        with subprocess.Popen([*command, *more], stdout=subprocess.PIPE) as other:
-            assert other.stdout
-            other.stdout.readline()  # it is what it is to be
-            (tmp_path / "pid").write_text(str(other.pid))
-            pull.make_way(tmp_path / "pid")
-            if ends:
-                assert other.wait(10) == -signal.SIGKILL
-            assert other.poll() is None or ends
-            other.kill()
-        assert (tmp_path / "pid").read_text() == str(os.getpid())
+@pytest.mark.parametrize("image", ["yes", "no"])
+def test_the_registrys_address_leads_to_the_session_for_as_long_as_it_pulls(
+    typed: Path, monkeypatch: pytest.MonkeyPatch, image: str
+) -> None:
+    monkeypatch.setattr(pull, "_end_with_session", lambda _registry: None)
+    with suppress(Refused):
+        pull.pull("10.16.0.3:5000", 41000, [image])
+    told = typed.read_text().splitlines()
+    rule = (
+        "iptables -w -t nat -A EDGEDROP-PULL -p tcp -d 10.16.0.3 --dport 5000 -j DNAT --to-destination 127.0.0.1:41000"
+    )
+    at = told.index(f"docker pull --quiet {image}")
+    assert {rule, "ip route replace 10.16.0.3/32 dev lo"} <= set(told[:at])
+    back = ["iptables -w -t nat -F EDGEDROP-PULL", "ip route del 10.16.0.3/32 dev lo"]
+    assert (told[:2], told[at + 1 :]) == (back, back)
+
+
+def test_a_container_that_goes_while_it_is_asked_for_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    docker = tmp_path / "docker"
+    answers = """case "$1" in
+ps) echo here gone;;
+inspect) echo '[{"Name": "/here"}]'; echo "Error: No such object: gone" >&2; exit 1;;
+*) echo "no engine" >&2; exit 1;;
+esac
+"""
+    docker.write_text(f"#!/bin/sh\n{answers}")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert list(engine.Engine().shown()) == ["here"]
+    with pytest.raises(engine.EngineFault, match="docker volume: no engine"):
+        engine.Engine().volumes()
 
 
 def test_a_documents_names_are_never_paths() -> None:
