@@ -6,6 +6,7 @@ that it holds what it says it is.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -51,16 +52,20 @@ WORDS = (
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """One that was verified. Docker and the box hash once more what they take of it."""
+    """One that was verified. Docker hashes once more what it takes of it."""
 
     folder: Path
     contents: Contents
     release: Release
+    envelope: bytes  # the release as it was signed
     nodes: dict[str, SlotDocument]
 
-    def envelope(self) -> bytes:
-        """The release as it was signed."""
-        return b"".join(stick.read(self.folder, f"{TARGETS}/{RELEASE}"))
+    def file(self, digest: str) -> bytes:
+        """A node's file, hashed again: between two readings a stick can be another one."""
+        data = b"".join(self.blob("", digest))
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise _refused("it was changed while it was used")
+        return data
 
     def manifest(self, _name: str, digest: str) -> bytes:
         """An image's manifest."""
@@ -94,7 +99,7 @@ def open_bundle(folder: Path, drop: str | None = None, *, use: bool = False) -> 
 
 
 def _verified(folder: Path, trusted: Path, drop: str | None) -> Bundle:
-    root = b"".join(stick.read(folder, f"{METADATA}/1.root.json"))
+    root = _Stick(folder).download_bytes(f"{METADATA}/1.root.json", UpdaterConfig().root_max_length)
     _owners(root)
     updater = Updater(
         str(trusted),
@@ -141,19 +146,22 @@ def _holds(folder: Path, files: dict[str, TargetFile], drop: str | None) -> Bund
     def document(name: str) -> bytes:
         if name not in files or files[name].length > MOST_DOCUMENT:
             raise _refused(f"{name} is missing or too long")
-        return b"".join(stick.read(folder, f"{TARGETS}/{name}"))
+        data = b"".join(stick.read(folder, f"{TARGETS}/{name}"))
+        files[name].verify_length_and_hashes(data)
+        return data
 
     try:
         contents = msgspec.json.decode(document(CONTENTS), type=Contents)
         if drop is not None and contents.drop not in (drop, ""):
             raise _refused(f"it is for {contents.drop}, not for {drop}")
-        release = releases.read(document(RELEASE), contents.release)
+        envelope = document(RELEASE)
+        release = releases.read(envelope, contents.release)
         nodes = {
             name: msgspec.json.decode(document(stick.node_name(name)), type=SlotDocument) for name in contents.nodes
         }
     except (msgspec.DecodeError, ProtocolError) as fault:
         raise _refused(f"{fault}") from fault
-    found = Bundle(folder, contents, release, nodes)
+    found = Bundle(folder, contents, release, envelope, nodes)
     missing = next((name for name in _wanted(found) if name not in files), None)  # a manifest is read after this
     if missing:
         raise _refused(f"{missing} is missing")

@@ -60,7 +60,7 @@ class Cargo:
         """A file of the node's with the digest that is wanted; NotVerified where nobody has it."""
         digest = self.document.files[name]
         if self.stick is not None and name in ON_STICK:
-            return b"".join(self.stick.blob("", digest))
+            return self.stick.file(digest)
         path = self.folder / name
         data = path.read_bytes() if path.exists() else b""
         if hashlib.sha256(data).hexdigest() != digest:
@@ -121,15 +121,15 @@ def _from_bundle(folder: Path, stack: Stack, node: Node, host: Host) -> Cargo:
     """Verified before anything is asked of the node."""
     found = open_bundle(folder, stack.drop_stack, use=True)
     if not found.contents.drop:
-        return _cargo(stack, node, host, found.release, found.envelope(), found)
+        return _cargo(stack, node, host, found.release, found.envelope, found)
     if host.node not in found.nodes:
         raise BadUsage(
             f"the bundle holds nothing for {host.node}", f"make one: edgedrop bundle current --drop {stack.drop_stack}"
         )
     document = found.nodes[host.node]
-    pyz = b"".join(found.blob("", document.files[installer.NAME]))
+    pyz = found.file(document.files[installer.NAME])
     kept = files_of(host.stack, host.node)
-    return Cargo(document, found.release, found, found.envelope(), pyz, kept, stick=found)
+    return Cargo(document, found.release, found, found.envelope, pyz, kept, stick=found)
 
 
 def _from_lab(client: httpx.Client, name: str | None, stack: Stack, node: Node, host: Host) -> Cargo:
