@@ -53,13 +53,13 @@ def lacks(box: Installer) -> dict[str, Any]:
 
 def stage(box: Installer) -> dict[str, Any]:
     """A slot from a tar file on standard input."""
-    with alone():
+    with alone(wait=False):
         return asdict(box.stage(sys.stdin.buffer, again=_again()))
 
 
 def begin(box: Installer) -> dict[str, Any]:
     """Have systemd try it: whoever asked may go."""
-    with alone():
+    with alone(wait=False):
         state = box.begin()
     subprocess.run(["systemctl", "start", "--no-block", UNIT], capture_output=True, timeout=30, check=True)
     return asdict(state)
@@ -67,7 +67,7 @@ def begin(box: Installer) -> dict[str, Any]:
 
 def go_on(box: Installer) -> dict[str, Any]:
     """At boot, and when it was begun."""
-    with alone():
+    with alone(wait=True):
         return asdict(box.go_on())
 
 

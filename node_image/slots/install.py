@@ -142,8 +142,11 @@ class Installer:
 
 
 @contextmanager
-def alone(path: Path = PLAY) -> Iterator[None]:
-    """No play and no other installer meanwhile."""
+def alone(*, wait: bool, path: Path = PLAY) -> Iterator[None]:
+    """No play and no other installer meanwhile; Refused where one is at work and nobody waits for it."""
     with path.open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as fault:
+            raise Refused("a play or another re-image is at work on this box: wait for its end") from fault
         yield

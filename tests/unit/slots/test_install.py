@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from node_image.slots.content import Container, Faulty
 from node_image.slots.decide import Phase
 from node_image.slots.disk import Disk
-from node_image.slots.install import Refused
+from node_image.slots.install import Refused, alone
 from tests.unit.slots.a_box import NEW, OLD, Box, Killed, a_box, container, document, killed_at, packed, tarred
 
 
@@ -269,6 +269,14 @@ def test_what_the_box_has_is_not_asked_for(box: Box) -> None:
     told = document("new", {"drop.json": digest})
     box.installer.stage(tarred({"slot.json": json.dumps(told).encode()}), again=False)
     assert box.installer.disk.lacks(box.installer.disk.slot("b")) == []
+
+
+def test_beside_a_play_nothing_is_staged(tmp_path: Path) -> None:
+    lock = tmp_path / "play"
+    with alone(wait=True, path=lock), pytest.raises(Refused, match="a play or another re-image is at work"):
+        alone(wait=False, path=lock).__enter__()
+    with alone(wait=False, path=lock):
+        pass
 
 
 def test_its_state_is_read_as_it_was_written(box: Box) -> None:
