@@ -38,7 +38,7 @@ class Session:
         self.host, self._client = host, client
 
     def run(self, command: str, *, stdin: bytes = b"", seconds: float = 60) -> Said:
-        """A command to its end; Unreachable where the session breaks or it takes longer."""
+        """A command to its end; Unreachable where the session breaks, or nothing comes for so long."""
         try:
             with self._transport().open_session(timeout=CONNECT_S) as channel:
                 channel.settimeout(seconds)
