@@ -201,7 +201,7 @@ def test_heat_leads_to_weight_down_drain_stop_and_return(node: Node) -> None:
         heat.at(LIMIT - 30_000)
         heat.at(LIMIT - 14_000)
         wait_for(lambda: heat.weight() == "50%", 10, "half the weight")
-        assert node.box.run("cat", f"{SENSORS}/class/{PWM}") == "255", "the fans came first"
+        wait_for(lambda: node.box.run("cat", f"{SENSORS}/class/{PWM}") == "255", 3, "the fans at full speed")
         heat.at(LIMIT - 7_000)
         wait_for(lambda: heat.weight() == "0%", 10, "drained")
         assert httpx.get(f"{base}/readyz", timeout=5).is_success, "what was sent is answered"
@@ -222,12 +222,16 @@ def test_a_sensor_that_is_gone_for_good_is_forgotten_as_the_runbook_says(node: N
     """Each `docker` line of docs/runbooks/too-hot.md, typed on the node."""
     page = (ROOT / "docs" / "runbooks" / "too-hot.md").read_text()
     look, *forget = [line.split() for line in page.splitlines() if line.startswith("docker ")]
+
+    def told() -> str:
+        return docker("exec", node.box.container, *look, check=False)
+
     node.box.run("rm", f"{SENSORS}/class/{DIE}")
-    wait_for(lambda: DIE_NAME + " is vanished" in node.box.run(*look), 10, "the vanished sensor")
+    wait_for(lambda: f"{DIE_NAME} is vanished" in told(), 10, "the vanished sensor")
     for line in forget:
         node.box.run(*line)
-    wait_for(lambda: '"rung"' in node.box.run(*look), 20, "the agent")
-    assert DIE_NAME not in node.box.run(*look)
+    wait_for(lambda: '"rung"' in told(), 20, "the agent")
+    assert DIE_NAME not in told()
 
 
 def test_what_was_changed_by_hand_is_mended_and_nothing_else(node: Node) -> None:
