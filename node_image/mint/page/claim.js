@@ -104,7 +104,7 @@ async function bringBack(words) {
     return say("These are not the twelve words of a key. Check each of them.");
   }
   const answer = await fetch(`/v1/claims/${held.claim_id}`).catch(() => null);
-  if (!answer?.ok) return say("This place knows no ticket of this key. Ask at the place where you got it.");
+  if (answer?.status !== 200) return say("This place knows no ticket of this key. Ask at the place where you got it.");
   const voucher = await answer.json();
   keep(drop, { ...held, tier: drop.tiers[voucher.voucher.tier].name, voucher, qr: await pictureOf(held) });
   $("words").value = "";
