@@ -14,8 +14,8 @@ import httpx
 from node_image.front.config import CLAIMS_AT_ONCE
 from node_image.protocol import frames
 from node_image.protocol.journal import decode
-from tests.a_front import free_port
 from tests.drop_on_disk import Drop
+from tests.e2e.hub_world import free_port
 from tests.e2e.standing import wait_for
 
 START_S = 60.0
