@@ -63,7 +63,7 @@ def walk(course: list[tuple[frozenset[str], bool, int]]) -> Iterator[Turn]:
                 history, boot, booted, since = History(reboots=history.reboots), boot + 1, now, {}
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(COURSES)
 def test_nothing_is_done_too_soon_or_too_often(course: list[tuple[frozenset[str], bool, int]]) -> None:
     turns = list(walk(course))
@@ -79,14 +79,14 @@ def test_nothing_is_done_too_soon_or_too_often(course: list[tuple[frozenset[str]
     assert all(later - first >= HOUR_S for first, later in pairwise(reboots))
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.frozensets(st.just("bus")), st.integers(1, 400)), min_size=1, max_size=6))
 def test_a_dead_bus_is_never_a_reason_for_more_than_its_own_restart(course: list[tuple[frozenset[str], int]]) -> None:
     steps = [turn.step for turn in walk([(hung, True, looks) for hung, looks in course]) if turn.step]
     assert {(one.do, one.what) for one in steps} <= {("restart", "bus")}
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(HUNG.filter(lambda hung: bool(hung - LONELY)), st.booleans(), st.integers(300, 3000))
 def test_what_never_heals_is_climbed_to_the_top_and_then_left(hung: frozenset[str], engine: bool, looks: int) -> None:
     turns = [turn for turn in walk([(hung, engine, looks)]) if turn.step]

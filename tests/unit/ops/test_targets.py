@@ -14,6 +14,7 @@ from infra.ops.targets import resolve
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state folder of its own, and an engine with a network in 10.16.0.0/16."""
     monkeypatch.setenv("EDGEDROP_HOME", str(tmp_path))
+    monkeypatch.setenv("EDGEDROP_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(targets, "_used_slots", lambda: {16})
     return tmp_path
 
