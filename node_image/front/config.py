@@ -211,6 +211,8 @@ def _anyone(nodes: tuple[FrontNode, ...]) -> str:
     return f"""\
 backend {ANYONE}
     balance roundrobin
+    # On a connection used before, a node that dies would end the buyer's without a word, where no other is left.
+    option http-server-close
     retries {len(nodes) + 2}
     retry-on conn-failure empty-response junk-response response-timeout 500 502 503 504
 {lines}

@@ -212,6 +212,6 @@ def test_the_claim_page_says_what_redeeming_takes(tab: Tab, claim_page: str) -> 
     tab.run(f"localStorage.setItem('edgedrop.lights.t2.0.voucher', {json.dumps(json.dumps(ticket))})")
     tab.open(claim_page)
     tab.until("document.querySelector('.ticket') !== null")
-    due = tab.text(".ticket .due")
+    due = tab.text(".ticket .yours")
     assert due.startswith("It is kept for you until ")
     assert due.endswith(": pay to redeem 5 USDX.")
