@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 import typer
 
+from infra.audit import audited
 from infra.errors import BadUsage, EdgedropError, NotVerified, Unreachable
 from infra.ops.acting import AsJson, Drop, Yes
 from infra.ops.output import answer as show
@@ -51,7 +52,7 @@ def command(
         sequence = commands.leave(wire, action, leave * 60)
         say(f"{node}: left as number {sequence} for {leave} minutes; edgedrop recover {node} says what came of it")
         return
-    told = commands.tell(wire, action)
+    told = _told(wire, what, action)
     if told.refused:
         raise NotVerified(f"{node} refuses ({told.refused.code}): {told.refused.reason}", "nothing was done")
     if told.outcome and told.outcome.bundle:
@@ -61,6 +62,14 @@ def command(
     if isinstance(action, Reboot) and told.newest:
         told = _await_boot(wire, told.newest.boot)
     _report(node, told, as_json=as_json)
+
+
+def _told(wire: Wire, what: What, action: Action) -> Answer:
+    """What changes nothing is on no audit trail."""
+    if isinstance(action, (Status, Logs)):
+        return commands.tell(wire, action)
+    with audited(f"command: {what}", wire.stack, [wire.node]):
+        return commands.tell(wire, action)
 
 
 def action_of(what: What, service: str, lines: int) -> Action:

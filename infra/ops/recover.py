@@ -14,10 +14,10 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.markup import escape
 
-from infra import stacks
+from infra import audit, stacks
 from infra.errors import BadUsage, EdgedropError, Unreachable
 from infra.ops.acting import AsJson, Drop, Yes
-from infra.ops.drops import plan_of
+from infra.ops.drops import drop_named, plan_of
 from infra.ops.looking import Target, heard, look, speaks
 from infra.ops.output import confirm, say, tell
 from infra.ops.rungs import AGENT_UNITS, KINDS, PROVE_S, Kind, Seen, Step, next_step, well
@@ -26,6 +26,8 @@ from infra.provision import commands, power
 from infra.provision.commands import Wire
 from infra.provision.power import Bmc
 from infra.provision.ssh import Host
+from infra.spec import read_drop
+from infra.stacks import Stack
 from node_image.protocol.command import ENGINE, Action, Reboot, Restart
 from node_image.recovery import doing
 
@@ -60,7 +62,8 @@ def recover(
 
     Each rung is told before it is taken, and its end is seen before the next. Works without the hub, over SSH.
     """
-    target = target_of(node, drop, board_of(bmc_url, bmc_user, bmc_password_file, bmc_ca))
+    named = board_of(bmc_url, bmc_user, bmc_password_file, bmc_ca)
+    target = target_of(node, drop, named or board_at_site(drop_named(drop), node))
     seen, taken = climb(target, up_to, lambda step: confirm(step.words(node), yes=yes))
     _report(node, seen, taken, as_json=as_json)
 
@@ -73,7 +76,7 @@ def climb(target: Target, up_to: UpTo, ask: Callable[[Step], None]) -> tuple[See
     while not well(seen) and (step := next_step(seen, tried)) is not None:
         ask(step)
         tried.append(step.kind)
-        fault = _take(target, step)
+        fault = _taken(target, step)
         if not fault:
             _await(target, step)
         before, seen = seen, look(target)
@@ -85,10 +88,7 @@ def climb(target: Target, up_to: UpTo, ask: Callable[[Step], None]) -> tuple[See
 
 def target_of(name: str, drop: str | None, board: Bmc | None) -> Target:
     """The node, by what this machine keeps of its stack."""
-    held = stacks.drops()
-    if drop is None and len(held) != 1:
-        raise BadUsage(f"{len(held)} drops are up on this machine", f"--drop <one of: {', '.join(held)}>")
-    stack = stacks.load(held[0] if drop is None else drop)
+    stack = drop_named(drop)
     plan = plan_of(stack)
     geo = next((one for one in plan.geographies if any(node.name == name for node in one.nodes)), None)
     if geo is None:
@@ -106,6 +106,23 @@ def board_of(url: str | None, user: str, password_file: Path | None, ca: Path | 
     if password_file is None:
         raise BadUsage("--bmc-url without --bmc-password-file", "name the file that holds the board's password")
     return power.bmc(url, user, password_file, ca)
+
+
+def board_at_site(stack: Stack, node: str) -> Bmc | None:
+    """What the site file says of its box's board; None for a box of our own, or one without."""
+    file = read_drop(Path(stack.drop_file))
+    named = (geo.boxes[node] for geo in file.spec.geographies if node in geo.boxes)
+    spec = next((file.box(one).bmc for one in named), None)
+    return power.bmc(str(spec.url), spec.user, Path(spec.password_file)) if spec else None
+
+
+def _taken(target: Target, step: Step) -> str:
+    """Do it, on the audit trail before and after; why it could not be done, or nothing."""
+    what, stack, nodes = f"recover: {step.kind}", target.wire.stack, (target.node.name,)
+    begun = audit.append(what, stack, nodes, "", audit.BEGUN)
+    fault = _take(target, step)
+    audit.append(what, stack, nodes, "", f"failed: {fault}" if fault else audit.DONE, of=begun)
+    return fault
 
 
 def _take(target: Target, step: Step) -> str:

@@ -21,6 +21,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 
 from infra import installer, stacks
 from infra import release as releases
+from infra.audit import audited
 from infra.bundle import images
 from infra.bundle.images import Images, LabRegistry
 from infra.bundle.verify import Bundle, open_bundle
@@ -28,7 +29,7 @@ from infra.errors import BadUsage, EdgedropError, NotVerified
 from infra.node_settings import files_of, hostvars, node_settings
 from infra.ops.acting import AsJson, Drop, Yes
 from infra.ops.aside import aside
-from infra.ops.drops import plan_of
+from infra.ops.drops import drop_named, plan_of
 from infra.ops.output import answer, confirm, people, say, tell
 from infra.plan import plan_lab
 from infra.plan.model import Node
@@ -99,15 +100,13 @@ def reimage(
         _say_what_will_be(host, cargo)
         confirm(f"re-image {node}", yes=yes)
         begun = time.monotonic()
-        ended = _to_its_end(stack, place, box, cargo, again=again)
-    _report(place, cargo, ended, time.monotonic() - begun, as_json=as_json)
+        with audited("reimage", stack.drop_stack, [node], f"release {cargo.release.digest[:12]}"):
+            ended = _to_its_end(stack, place, box, cargo, again=again)
+            _report(place, cargo, ended, time.monotonic() - begun, as_json=as_json)
 
 
 def _place(drop: str | None, name: str) -> tuple[Stack, Node]:
-    held = stacks.drops()
-    if drop is None and len(held) != 1:
-        raise BadUsage(f"{len(held)} drops are up on this machine", f"--drop <one of: {', '.join(held)}>")
-    stack = stacks.load(held[0] if drop is None else drop)
+    stack = drop_named(drop)
     nodes = plan_of(stack).nodes
     found = next((one for one in nodes if one.name == name), None)
     if found is None:

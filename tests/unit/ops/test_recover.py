@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from infra.errors import NotVerified
-from infra.home import ROOT
-from infra.ops import rungs
+from infra.home import ROOT, place, write_private
+from infra.ops import recover, rungs
 from infra.ops.__main__ import main
 from infra.ops.looking import parse
 from infra.provision import commands, power
+from infra.stacks import Stack
 from node_image.recovery import clock
 from tests import redfish
 from tests.e2e.hub_world import NATS
@@ -135,6 +136,8 @@ def test_where_nothing_reaches_it_its_board_does(ill: World, typed: Typed, tmp_p
         code, told, err = recovered(typed, *words)
         assert [(one["kind"], one["way"], one["fault"]) for one in told["steps"]] == [("power", "board", "")], err
         assert power.state(power.bmc(board.url, redfish.USER, board.password_file)) == "on"
+    trail = json.loads(typed("audit", "--json")[1])
+    assert {"recover: power"} <= {one["what"] for one in trail}
     assert typed("recover", NODE, "--bmc-url", "http://b")[0] == 2
 
 
@@ -213,3 +216,19 @@ def test_the_stack_is_named_where_there_are_several(ill: World, typed: Typed) ->
     assert ill.box
     assert typed("recover", "quay-nobody", "--yes")[0] == 2
     assert typed("recover", NODE, "--drop", STACK, "--yes")[0] == 0
+
+
+def test_the_site_file_tells_the_board_of_a_box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEDROP_HOME", str(tmp_path / "home"))
+    write_private(place("keys", "bmc.old-quay.rack1-1"), b"a password\n")
+    (tmp_path / "drops").mkdir()
+    (tmp_path / "drops" / "harbour-lights").symlink_to(ROOT / "inventory" / "drops" / "harbour-lights")
+    (tmp_path / "sites").symlink_to(ROOT / "inventory" / "sites")
+    named = "{quay-spare1: old-quay/rack1-2, quay-appliance1: old-quay/rack1-1}"
+    text = (ROOT / "inventory" / "drops" / "harbour-lights.yaml").read_text()
+    file = tmp_path / "drops" / "own.yaml"
+    file.write_text(text.replace("target: docker", f"target: ssh\n    boxes: {named}", 1))
+    stack = Stack("own", "drop", 17, "lab", "own", str(file), "own")
+    board = recover.board_at_site(stack, "quay-appliance1")
+    assert (board and board.url.rstrip("/"), board and board.password) == ("https://192.0.2.111", "a password")
+    assert recover.board_at_site(stack, "mole-appliance1") is None, "a box of our own has no board"
