@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
+import shlex
 import shutil
 import socket
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +21,15 @@ import nats
 import pytest
 
 from infra import installer
+from infra.errors import Unreachable
 from infra.home import ROOT
 from infra.plan.model import HubAddresses
+from infra.provision import commands
+from infra.provision.commands import Wire
 from node_image.bus.config import HUB_USER, leaf_config
 from node_image.cooling import AGENT_PORT, STATUS_PORT
 from node_image.protocol import dsse, voucher
+from node_image.protocol.command import Logs, Reboot, Restart, Status
 from node_image.recovery.place import Facts
 from node_image.spec import node_file, render
 from tests.drop_on_disk import Drop, make_drop
@@ -35,6 +42,7 @@ pytestmark = pytest.mark.e2e
 SERVICES = tuple(node_file().containers)
 SENSORS = "/var/lib/sensors"  # in the box, whose kernel shows none
 STACK = "lights"  # of the drop that the box is told of
+WATCHDOG_S = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,7 @@ def node(standing: Standing, hub: HubAddresses, tmp_path_factory: pytest.TempPat
         "edgedrop_containers": containers,
         "edgedrop_files": str(files),
         "edgedrop_registry": hub.registry,
+        "recovery_watchdog_s": WATCHDOG_S,
     }
     inventory = folder / "inventory.json"
     inventory.write_text(json.dumps({"appliances": {"hosts": {"box1": told}}}))
@@ -251,6 +260,100 @@ def test_the_signer_has_no_network_and_no_container_more_than_it_needs(node: Nod
         assert one["HostConfig"]["CapDrop"] == ["ALL"]
         assert one["HostConfig"]["ReadonlyRootfs"]
         assert one["Config"]["User"] == "10001:10001"
+
+
+@pytest.fixture
+def wire(standing: Standing, hub: HubAddresses, monkeypatch: pytest.MonkeyPatch) -> Wire:
+    """To the box's agent, as the responder's machine has it."""
+    monkeypatch.setenv("EDGEDROP_HOME", str(standing.home))
+    return Wire(f"{hub.bus}:4222", STACK, "box1")
+
+
+def shown(node: Node, unit: str, what: str) -> str:
+    """What the box's systemd says of a unit."""
+    return node.box.run("systemctl", "show", "--property", what, "--value", unit)
+
+
+def test_a_signed_command_is_done_once(node: Node, wire: Wire) -> None:
+    def started() -> str:
+        return node.box.run("docker", "inspect", "-f", "{{.State.StartedAt}}", "edgedrop-mint")
+
+    before = started()
+    told = commands.tell(wire, Restart("mint"))
+    assert told.newest
+    assert (told.refused, told.newest.state, told.newest.by) == (None, "done", "responder")
+    after = started()
+    assert after != before
+    node.box.run("systemctl", "restart", "edgedrop-recovery.service")  # it looks for what was left, and finds this one
+    log = ("journalctl", "--no-pager", "--output", "cat", "--unit", "edgedrop-door@*")
+    wait_for(lambda: '"code": "replayed"' in node.box.run(*log), 20, "the replay's refusal")
+    assert started() == after
+    status = commands.tell(wire, Status())
+    assert status.outcome
+    assert status.outcome.status["containers"]["edgedrop-mint"] == "running"
+    logs = commands.tell(wire, Logs(20))
+    assert logs.outcome
+    with tarfile.open(fileobj=io.BytesIO(logs.outcome.bundle)) as archive:
+        assert archive.getmember("box1/signer.log").size > 0
+
+
+def test_the_agent_has_no_rights_and_the_door_no_network(node: Node) -> None:
+    assert shown(node, "edgedrop-recovery.service", "User") == "edgedrop-recovery"
+    assert shown(node, "edgedrop-recovery.service", "CapabilityBoundingSet") == ""
+    refused = ("runuser", "-u", "nobody", "--", "python3", "-c", KNOCK)
+    assert "PermissionError" in node.box.run("sh", "-c", f"{shlex.join(refused)} 2>&1 || true")
+    assert node.box.run("systemctl", "is-system-running") == "running"
+
+
+KNOCK = "import socket; socket.socket(socket.AF_UNIX).connect('/run/edgedrop-door.sock')"
+
+
+def test_past_a_dead_leaf_and_with_a_dead_engine_it_still_answers(node: Node, wire: Wire) -> None:
+    node.box.run("docker", "stop", "--time", "1", "edgedrop-bus")
+    node.box.run("systemctl", "stop", "docker.socket", "docker.service")
+    commands.ask(wire, 30)
+    seen = commands.tell(wire, Status())
+    assert seen.outcome
+    assert not seen.outcome.status["engine"]
+    for service in ("engine", "bus"):
+        told = commands.tell(wire, Restart(service))
+        assert told.newest
+        assert told.newest.state == "done", told
+    assert running(node) == {f"edgedrop-{one}" for one in SERVICES}
+
+
+def test_without_a_hub_it_lives_and_a_hung_one_is_started_anew(
+    standing: Standing, hub: HubAddresses, node: Node, wire: Wire
+) -> None:
+    first = shown(node, "edgedrop-recovery.service", "MainPID")
+    docker("network", "disconnect", f"{standing.lab}-hub", f"{standing.lab}-bus")
+    try:
+        with pytest.raises(Unreachable):
+            commands.ask(wire, 2 * WATCHDOG_S)
+        assert shown(node, "edgedrop-recovery.service", "MainPID") == first, "a dead bus is no reason to die"
+    finally:
+        docker("network", "connect", "--ip", hub.bus, f"{standing.lab}-hub", f"{standing.lab}-bus")
+    commands.ask(wire, 30)
+    node.box.run("kill", "-STOP", first)
+    wait_for(lambda: shown(node, "edgedrop-recovery.service", "MainPID") not in {first, "0"}, 30, "another agent")
+    commands.ask(wire, 30)
+
+
+def test_one_look_of_the_watch_finds_nothing_to_do(node: Node) -> None:
+    node.box.run("systemctl", "start", "edgedrop-watch.service")
+    assert shown(node, "edgedrop-watch.service", "Result") == "success"
+    seen = json.loads(node.box.run("cat", "/run/edgedrop-watch/seen.json"))
+    assert (seen["ill_since"], seen["steps"]) == ({}, [])
+
+
+def test_a_reboot_is_done_once_and_told_after_it(node: Node, wire: Wire) -> None:
+    told = commands.tell(wire, Reboot())
+    assert told.newest
+    wait_for(lambda: docker("inspect", "-f", "{{.State.Running}}", node.box.container) == "false", 40, "its end")
+    docker("start", node.box.container)
+    now = commands.ask(wire, 60)
+    assert now.acted
+    assert (now.acted.sequence, now.acted.state, now.boot != told.boot) == (told.newest.sequence, "done", True)
 
 
 def test_an_unknown_host_key_is_refused(node: Node) -> None:
