@@ -1,4 +1,4 @@
-"""What the re-image's test and its bench do to a node: look into its box, wipe it, cut its uplink, buy from it."""
+"""What the re-image's test does to a node: look into its box, wipe it, cut its uplink, buy from it."""
 
 from __future__ import annotations
 
