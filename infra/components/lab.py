@@ -71,7 +71,7 @@ class Lab(pulumi.ComponentResource):
                     name=self._network.name, ipv4_address=getattr(args.hub, service.address).partition(":")[0]
                 )
             ],
-            healthcheck=docker.ContainerHealthcheckArgs(tests=list(service.healthcheck), interval="2s", retries=15)
+            healthcheck=docker.ContainerHealthcheckArgs(tests=list(service.healthcheck), interval="3s", retries=10)
             if service.healthcheck
             else None,
             wait=bool(service.healthcheck),  # up means that it answers
