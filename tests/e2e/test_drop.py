@@ -68,7 +68,8 @@ def test_the_claim_page_and_its_metadata_are_served(outputs: dict[str, Any]) -> 
 
 def test_a_second_up_changes_nothing(shared: Standing, outputs: dict[str, Any]) -> None:
     assert outputs
-    assert changes(shared.pulumi("up", "--yes", "--skip-preview", stack=shared.drop).stdout) == ""
+    again = shared.pulumi("up", "--yes", "--skip-preview", stack=shared.drop).stdout
+    assert changes(again) == "", again
 
 
 def test_pulumi_and_ansible_by_hand_as_the_readme_says_change_nothing(

@@ -27,7 +27,7 @@ POINTS = {
     "play": r"Provisioned pier-appliance1-node (creating|updating) .* service: ",
     "lease": r"Grant pier-appliance1-grant creating",
 }
-MADE = {"containers": 3, "networks": 1, "volumes": 2}  # two boxes and the front
+MADE = {"containers": 4, "networks": 1, "volumes": 3}  # two boxes, the front, the witness beside it
 ASKED_AGAIN = "press ^C again"
 
 
