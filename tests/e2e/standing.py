@@ -111,10 +111,16 @@ def labelled(stack: str) -> list[str]:
     return [name for listing in listings for name in docker(*listing, *wanted).split()]
 
 
-def everything() -> set[str]:
-    """All containers, networks and volumes of the engine, labelled or not."""
-    listings = (("ps", "-aq"), ("network", "ls", "-q"), ("volume", "ls", "-q"))
-    return {name for listing in listings for name in docker(*listing).split()}
+def everything(run: str) -> set[str]:
+    """All containers, networks and volumes of the engine that are this run's or nobody's; others' come and go."""
+    label = '{{.Label "edgedrop.stack"}}'
+    listings = (("ps", "-a", "{{.ID}}"), ("network", "ls", "{{.ID}}"), ("volume", "ls", "{{.Name}}"))
+    lines = [line.split() for *listing, name in listings for line in _lines(*listing, "--format", f"{name} {label}")]
+    return {name for name, *stack in lines if not stack or stack[0].endswith(run)}
+
+
+def _lines(*words: str) -> list[str]:
+    return docker(*words).splitlines()
 
 
 def sweep(stack: str) -> None:

@@ -53,7 +53,7 @@ def killed(process: subprocess.Popen[str]) -> None:
 
 @pytest.mark.parametrize("cut", [once, twice, killed])
 def test_heal_and_up_converge(shared: Standing, tmp_path: Path, cut: Callable[[subprocess.Popen[str]], None]) -> None:
-    before, stack = everything(), f"{cut.__name__}-{shared.run}"
+    before, stack = everything(shared.run), f"{cut.__name__}-{shared.run}"
     file = write_small_drop(tmp_path, cut.__name__, 40)
     words = ("up", stack, "--lab", shared.lab, "--file", str(file), "--yes")
     try:
@@ -73,7 +73,7 @@ def test_heal_and_up_converge(shared: Standing, tmp_path: Path, cut: Callable[[s
         told = json.loads(shared.edgedrop("status", stack, "--json").stdout)
         assert (told["agree"], told["geographies"][0]["ready"]) == (True, 2)
         shared.edgedrop("down", stack, "--yes")
-        assert everything() == before
+        assert everything(shared.run) == before
         assert processes_of(shared.home) == []
     finally:
         sweep(stack)
