@@ -16,14 +16,6 @@ from tests.e2e.standing import Standing, sweep
 
 QUAY_SUPPLY = 2400  # test_rotate sells all the while that a rotation lasts
 
-# Two workers take file after file: what takes minutes goes first, so that none is left alone with it at the end.
-LONGEST = ("test_interrupts.py", "test_drop.py", "test_rotate.py", "test_playbooks.py", "test_reimage.py")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The order of the files; within one it stays."""
-    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
-
 
 def stood_up(home: Path) -> Iterator[Standing]:
     """A lab, then what a test does with it, then nothing."""
