@@ -17,7 +17,7 @@ from infra import audit, diversions
 from infra.diversions import Act, Diversion
 from infra.errors import BadUsage, EdgedropError, Unreachable
 from infra.ops import fronts
-from infra.ops.drops import drop_named, plan_of
+from infra.ops.drops import drop_named, node_named, plan_of
 from infra.ops.output import confirm, say, tell
 from infra.ops.served import ANSWER_S, MINT_PORT, at_front
 from infra.ops.shipping import ship
@@ -92,9 +92,7 @@ def of_node(drop: str | None, name: str) -> Where:
     """The geography that a node is of."""
     stack = drop_named(drop)
     plan = plan_of(stack)
-    geo = next((one for one in plan.geographies if any(node.name == name for node in one.nodes)), None)
-    if geo is None:
-        raise BadUsage(f"{plan.drop} has no node {name}", f"its nodes are {names(plan.nodes)}")
+    geo, _ = node_named(plan, name)
     return Where(stack, plan, geo)
 
 

@@ -8,7 +8,7 @@ from infra import epochs, keys, stacks
 from infra.errors import BadUsage, FaultyFile
 from infra.home import ROOT
 from infra.plan import plan_drop
-from infra.plan.model import Accounts, DropPlan
+from infra.plan.model import Accounts, DropPlan, Geography, Node
 from infra.slots import FIRST, slot_of
 from infra.spec import DropFile, read_drop
 from infra.stacks import Stack
@@ -36,6 +36,14 @@ def drop_named(drop: str | None) -> Stack:
     if found.kind == "lab":
         raise BadUsage(f"{found.name} is a lab", f"--drop <one of: {', '.join(held)}>")
     return found if found.kind == "drop" else stacks.load(found.drop_stack)
+
+
+def node_named(plan: DropPlan, name: str) -> tuple[Geography, Node]:
+    """A node of the drop, with the geography that it is of."""
+    found = next(((geo, node) for geo in plan.geographies for node in geo.nodes if node.name == name), None)
+    if found is None:
+        raise BadUsage(f"{plan.drop} has no node {name}", f"its nodes are {', '.join(one.name for one in plan.nodes)}")
+    return found
 
 
 def manifest_of(path: Path, file: DropFile) -> tuple[manifest.Manifest, dict[str, bytes]]:

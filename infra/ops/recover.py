@@ -17,7 +17,7 @@ from rich.markup import escape
 from infra import audit, stacks
 from infra.errors import BadUsage, EdgedropError, Unreachable
 from infra.ops.acting import AsJson, Drop, Yes
-from infra.ops.drops import drop_named, plan_of
+from infra.ops.drops import drop_named, node_named, plan_of
 from infra.ops.looking import Target, heard, look, speaks
 from infra.ops.output import confirm, say, tell
 from infra.ops.rungs import AGENT_UNITS, KINDS, PROVE_S, Kind, Seen, Step, next_step, well
@@ -89,11 +89,7 @@ def climb(target: Target, up_to: UpTo, ask: Callable[[Step], None]) -> tuple[See
 def target_of(name: str, drop: str | None, board: Bmc | None) -> Target:
     """The node, by what this machine keeps of its stack."""
     stack = drop_named(drop)
-    plan = plan_of(stack)
-    geo = next((one for one in plan.geographies if any(node.name == name for node in one.nodes)), None)
-    if geo is None:
-        raise BadUsage(f"{plan.drop} has no node {name}", f"its nodes are {', '.join(one.name for one in plan.nodes)}")
-    node = next(one for one in geo.nodes if one.name == name)
+    geo, node = node_named(plan_of(stack), name)
     host = Host.of_node(stacks.holder(stack.drop_stack, geo.name).name, node)
     hub = plan_lab(stacks.load(stack.lab).slot)
     return Target(node, geo, host, Wire(f"{hub.bus}:{BUS_PORT}", stack.drop_stack, name), board)

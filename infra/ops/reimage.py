@@ -29,7 +29,7 @@ from infra.errors import BadUsage, EdgedropError, NotVerified
 from infra.node_settings import files_of, hostvars, node_settings
 from infra.ops.acting import AsJson, Drop, Yes
 from infra.ops.aside import aside
-from infra.ops.drops import drop_named, plan_of
+from infra.ops.drops import drop_named, node_named, plan_of
 from infra.ops.output import answer, confirm, people, say, tell
 from infra.plan import plan_lab
 from infra.plan.model import Node
@@ -107,10 +107,7 @@ def reimage(
 
 def _place(drop: str | None, name: str) -> tuple[Stack, Node]:
     stack = drop_named(drop)
-    nodes = plan_of(stack).nodes
-    found = next((one for one in nodes if one.name == name), None)
-    if found is None:
-        raise BadUsage(f"{stack.name} has no node {name}", f"its nodes are {', '.join(one.name for one in nodes)}")
+    _, found = node_named(plan_of(stack), name)
     if found.kind != "appliance":
         raise BadUsage(f"{name} is a spare: its containers are Pulumi's", f"type: edgedrop up {stack.name}")
     return stack, found
@@ -170,7 +167,7 @@ def _to_its_end(stack: Stack, node: Node, box: Installer, cargo: Cargo, *, again
         _pull(box, cargo, lacks.images)
         box.stage(cargo.document, cargo.envelope, files, again=again)
         say(f"staged: {len(lacks.images)} images and {len(files)} files were not there")
-    geo = next(one for one in plan_of(stack).geographies if one.name == node.geo)
+    geo, _ = node_named(plan_of(stack), node.name)
     with aside(stack.drop_stack, geo, node.name):
         if box.tell().state.phase == "staged":
             box.begin()

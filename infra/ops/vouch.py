@@ -18,7 +18,7 @@ from infra import keys, stacks
 from infra.audit import audited
 from infra.errors import BadUsage, NotVerified, Unreachable
 from infra.ops.acting import AsJson, Drop, Node, Yes
-from infra.ops.drops import drop_named, plan_of
+from infra.ops.drops import drop_named, node_named, plan_of
 from infra.ops.output import answer as show
 from infra.ops.output import confirm, say, tell
 from infra.provision.ssh import Host
@@ -88,10 +88,7 @@ def _vouched(host: Host, found: Stands) -> Stands:
 def _where(drop: str | None, name: str, epoch: int | None) -> tuple[Host, dict[int, str]]:
     """The node's box, and the grants that it is to hold, by epoch."""
     stack = drop_named(drop)
-    plan = plan_of(stack)
-    node = next((one for one in plan.nodes if one.name == name), None)
-    if node is None:
-        raise BadUsage(f"{plan.drop} has no node {name}", f"its nodes are {', '.join(one.name for one in plan.nodes)}")
+    _, node = node_named(plan_of(stack), name)
     each = {one.epoch: one.grant_id for one in node.each()}
     if epoch is not None and epoch not in each:
         raise BadUsage(f"{name} has no epoch {epoch}", f"it has {', '.join(map(str, each))}")

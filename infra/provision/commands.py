@@ -14,7 +14,7 @@ import msgspec
 
 from infra import keys
 from infra.errors import NotVerified, Unreachable
-from node_image.bus.config import HUB_USER
+from infra.hub_bus import connected
 from node_image.protocol import command
 from node_image.protocol.command import Action, Command
 from node_image.recovery.answer import Answer, Reply, digest
@@ -156,21 +156,5 @@ def _run[T](wire: Wire, work: Callable[[Client], Awaitable[T]]) -> T:
 
 
 async def _connected[T](wire: Wire, work: Callable[[Client], Awaitable[T]]) -> T:
-    import nats  # noqa: PLC0415
-
-    async def quiet(_: Exception) -> None:
-        """Its faults come back as errors of what was asked."""
-
-    async with asyncio.timeout(CONNECT_S):  # the client's own limit is for one try of many
-        client = await nats.connect(
-            f"nats://{wire.bus}",
-            user=HUB_USER,
-            password=keys.bus_secret(),
-            connect_timeout=CONNECT_S,
-            allow_reconnect=False,
-            error_cb=quiet,
-        )
-    try:
+    async with connected(wire.bus, CONNECT_S) as client:
         return await work(client)
-    finally:
-        await client.close()

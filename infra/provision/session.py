@@ -126,7 +126,7 @@ def session(host: Host) -> Iterator[Session]:
         except paramiko.BadHostKeyException as fault:
             raise NotVerified(
                 f"{host.node} at {host.address} shows another host key than the one we were told",
-                "read its key on site (inventory/sites/example.yaml says how); if it is right, somebody is in between",
+                "read its key on site (inventory/sites/old-quay.yaml says how); if it is right, somebody is in between",
             ) from fault
         except paramiko.AuthenticationException as fault:
             raise Unreachable(f"{host.node} lets nobody in over SSH", "put `edgedrop key` on it") from fault

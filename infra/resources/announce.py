@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from infra import keys
 from infra.errors import Unreachable
-from node_image.bus.config import HUB_USER
+from infra.hub_bus import connected
 from node_image.protocol import announcement, lease
 from node_image.protocol.announcement import GrantAnnouncement
 
@@ -38,23 +38,6 @@ def announce_grant(bus: str, grant: GrantAnnouncement) -> None:
 
 
 async def _publish(bus: str, subject: str, envelopes: Sequence[bytes], answer_s: float) -> None:
-    import nats  # noqa: PLC0415
-
-    async with asyncio.timeout(answer_s):  # the client's own limits are for one try of sixty
-        client = await nats.connect(
-            f"nats://{bus}:4222",
-            user=HUB_USER,
-            password=keys.bus_secret(),
-            connect_timeout=answer_s,
-            allow_reconnect=False,
-            error_cb=_unsaid,
-        )
-    try:
+    async with connected(f"{bus}:4222", answer_s) as client:
         for envelope in envelopes:
             await client.jetstream().publish(subject, envelope, timeout=answer_s)
-    finally:
-        await client.close()
-
-
-async def _unsaid(_: Exception) -> None:
-    """A try that failed is no news: by its own, the client prints each one's traceback."""

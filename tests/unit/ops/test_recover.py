@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from infra import hub_bus
 from infra.errors import NotVerified
 from infra.home import ROOT, place, write_private
 from infra.ops import recover, rungs
@@ -82,7 +83,7 @@ def test_a_hung_mint_is_restarted_by_a_signed_command(ill: World, typed: Typed) 
 
 
 def test_without_the_hub_it_goes_by_ssh(ill: World, typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "HUB_USER", "nobody")  # the bus lets nobody of that name in
+    monkeypatch.setattr(hub_bus, "HUB_USER", "nobody")  # the bus lets nobody of that name in
     ill.flag("down-mint")
     ill.flag("down-courier")
     code, told, err = recovered(typed)
