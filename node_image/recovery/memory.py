@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import secrets
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from node_image import durable
 from node_image.recovery.answer import Record, Taken
 
 WAIT_S = 20.0  # for another command's end
@@ -47,18 +47,8 @@ class Memory:
     def keep(self, taken: Taken, *, acts: bool) -> None:
         """It is on the disk when this returns; `acts`: it is to change something."""
         record = Record(taken, taken if acts else self.read().acted)
-        part = self._path.with_suffix(".part")
         try:
-            with part.open("wb") as file:
-                file.write(msgspec.json.encode(record))
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(self._path)
-            folder = os.open(self._folder, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            durable.replace(self._path, msgspec.json.encode(record))
         except OSError as fault:
             raise Lost(f"{self._path} can't be written: {fault.strerror}") from fault
 

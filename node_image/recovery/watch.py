@@ -7,7 +7,6 @@ answer. Whether hub or bus are reached is not looked at.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import time
 import urllib.error
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from node_image import durable
 from node_image.recovery import doing, ladder
 from node_image.recovery.ladder import History, Look, Step
 from node_image.recovery.memory import Busy, Memory
@@ -96,12 +96,7 @@ class Kept:
 
 def _replace(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    durable.replace(path, data)
 
 
 def words(step: Step) -> tuple[str, ...]:

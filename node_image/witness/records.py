@@ -5,13 +5,13 @@ A file is replaced whole and synced before anybody hears of it; a restart reads 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from node_image import durable
 from node_image.protocol.eip712 import grant_id
 from node_image.protocol.witness import Count, Mark, Word
 from node_image.service import log
@@ -58,7 +58,7 @@ class Records:
         held = self.of(told.grant_id)
         if held is not None and told.journal_seq <= held.journal_seq:
             return told == held
-        _replace(self._folder / f"{told.grant_id}.json", msgspec.json.encode(told))
+        durable.replace(self._folder / f"{told.grant_id}.json", msgspec.json.encode(told))
         self._held[told.grant_id] = told
         return True
 
@@ -71,18 +71,3 @@ def _read(path: Path) -> Record | None:
         log("a record is damaged", level="error", file=path.name, reason=str(fault))
         return None
     return found if path.stem == found.grant_id else None
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Whole or not at all; its name is durable, too."""
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from nats.aio.client import Client
 
+from node_image import durable
 from node_image.bus.courier import Courier
 from node_image.peers import Peer
 from node_image.protocol import closeout
@@ -91,7 +91,7 @@ class Grants:
             raise NotVerified(f"the cloud signer takes grants of nodes named ..{CLOUD}, not of {facts.node}")
         held = self._held.get(facts.grant_id)
         if held is None:
-            _write(self._places.facts / f"{facts.grant_id}.dsse.json", envelope)
+            durable.replace(self._places.facts / f"{facts.grant_id}.dsse.json", envelope)
             return self._begin(facts)
         if held.facts != facts:
             raise NotVerified("this grant was told with other facts; facts of a grant never change")
@@ -126,13 +126,3 @@ class Grants:
         task = asyncio.create_task(kept())
         self._tasks.add(task)
         self._begun.set()
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all."""
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)

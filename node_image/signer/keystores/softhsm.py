@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import subprocess
 from pathlib import Path
 
 import pkcs11
 
+from node_image import durable
 from node_image.signer.keystores.base import HsmFault
 from node_image.signer.keystores.module import Module
 
@@ -36,7 +36,7 @@ def make_token(module: Module, path: str, token: str, pin_file: Path) -> None:
                 session.set_pin(first, pin)
         except pkcs11.PKCS11Error as fault:
             raise HsmFault(f"the new token {token} cannot be opened: {fault!r}") from fault
-    _write(pin_file, pin)
+    durable.replace(pin_file, pin.encode())  # a PIN lost is a key lost
     mark.unlink()
 
 
@@ -48,19 +48,3 @@ def _util(path: str, *words: str, may_fail: bool = False) -> None:
         raise HsmFault(f"softhsm2-util does not run: {type(fault).__name__}") from None  # its words hold the PIN
     if done.returncode != 0 and not may_fail:
         raise HsmFault(f"no token could be made: {done.stderr.decode(errors='replace').strip()}")
-
-
-def _write(pin_file: Path, pin: str) -> None:
-    """Whole or not at all, and durable: a PIN lost is a key lost."""
-    part = pin_file.with_name(pin_file.name + ".part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(pin)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(pin_file)
-    folder = os.open(pin_file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
