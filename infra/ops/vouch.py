@@ -22,6 +22,7 @@ from infra.ops.drops import drop_named, node_named, plan_of
 from infra.ops.output import answer as show
 from infra.ops.output import confirm, say, tell
 from infra.provision.ssh import Host
+from infra.stacks import Stack
 from node_image.protocol import witness
 from node_image.protocol.witness import Statement
 
@@ -62,7 +63,8 @@ def vouch(
     as_json: AsJson = False,
 ) -> None:
     """Say by the owner's key that a node's journals are the newest, and what time it is."""
-    host, grants = _where(drop, node, epoch)
+    stack = drop_named(drop)
+    host, grants = _where(stack, node, epoch)
     found = {number: _question(host, grant) for number, grant in grants.items()}
     wanting = {number: one for number, one in found.items() if not one.sure}
     for number, one in wanting.items():
@@ -70,7 +72,7 @@ def vouch(
     if wanting:
         say("an older copy of its disk would give its tokens a second time: vouch only for the disk that was in it")
         confirm(f"vouch for it, and that it is {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", yes=yes)
-        with audited("vouch", drop_named(drop).name, [node]):
+        with audited("vouch", stack.name, [node]):
             found |= {number: _vouched(host, one) for number, one in wanting.items()}
     _report(node, found, as_json=as_json)
 
@@ -85,9 +87,8 @@ def _vouched(host: Host, found: Stands) -> Stands:
     return _ask(host, f"answer {found.grant_id}", witness.sign(told, keys.owner_pem()))
 
 
-def _where(drop: str | None, name: str, epoch: int | None) -> tuple[Host, dict[int, str]]:
+def _where(stack: Stack, name: str, epoch: int | None) -> tuple[Host, dict[int, str]]:
     """The node's box, and the grants that it is to hold, by epoch."""
-    stack = drop_named(drop)
     _, node = node_named(plan_of(stack), name)
     each = {one.epoch: one.grant_id for one in node.each()}
     if epoch is not None and epoch not in each:

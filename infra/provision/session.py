@@ -103,6 +103,21 @@ def _heard(channel: paramiko.Channel) -> Iterator[None]:
         done.set()
 
 
+def dial(client: paramiko.SSHClient, address: str, port: int, user: str) -> None:
+    """By our own identity alone, no step for longer than CONNECT_S."""
+    client.connect(
+        address,
+        port,
+        user,
+        key_filename=str(keys.ssh_key()),
+        timeout=CONNECT_S,
+        banner_timeout=CONNECT_S,
+        auth_timeout=CONNECT_S,
+        allow_agent=False,
+        look_for_keys=False,
+    )
+
+
 @contextmanager
 def session(host: Host) -> Iterator[Session]:
     """By the pinned host key and our own identity alone."""
@@ -112,17 +127,7 @@ def session(host: Host) -> Iterator[Session]:
         client.load_host_keys(str(host.known_hosts))
         client.set_missing_host_key_policy(paramiko.RejectPolicy())
         try:
-            client.connect(
-                host.address,
-                host.port,
-                host.user,
-                key_filename=str(keys.ssh_key()),
-                timeout=CONNECT_S,
-                banner_timeout=CONNECT_S,
-                auth_timeout=CONNECT_S,
-                allow_agent=False,
-                look_for_keys=False,
-            )
+            dial(client, host.address, host.port, host.user)
         except paramiko.BadHostKeyException as fault:
             raise NotVerified(
                 f"{host.node} at {host.address} shows another host key than the one we were told",

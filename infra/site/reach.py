@@ -14,13 +14,13 @@ from typing import Any
 import msgspec
 import paramiko
 
-from infra import keys
 from infra.errors import NotVerified, Unreachable
+from infra.provision.session import dial
+from infra.provision.ssh import CONNECT_S
 from infra.site.measured import PARTS, Hub, Measured, Offset
 from infra.spec.site import BoxSpec
 
 SCRIPT = Path(__file__).with_name("measure.py")
-CONNECT_S = 5
 QUIET_S = 20  # a part may take eight seconds, and a busy box as long again
 WHOLE_S = 60
 ASKED = 5  # how often for the time
@@ -80,17 +80,7 @@ def connected(box: BoxSpec) -> Iterator[paramiko.SSHClient]:
     kind, _, key = box.host_key.partition(" ")
     client.get_host_keys().add(name, kind, paramiko.Ed25519Key(data=base64.b64decode(key)))
     try:
-        client.connect(
-            address,
-            box.ssh_port,
-            box.ssh_user,
-            key_filename=str(keys.ssh_key()),
-            allow_agent=False,
-            look_for_keys=False,
-            timeout=CONNECT_S,
-            banner_timeout=CONNECT_S,
-            auth_timeout=CONNECT_S,
-        )
+        dial(client, address, box.ssh_port, box.ssh_user)
         yield client
     except paramiko.BadHostKeyException as fault:
         raise _strange(box) from fault

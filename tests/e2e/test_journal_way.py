@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from node_image.signer.client import SignerClient
 from tests.a_witness import Witness
 from tests.accounts import HOLDERS
 from tests.drop_on_disk import FAR, Drop, make_drop, softhsm_missing
+from tests.e2e.hub_world import free_port
 from tests.e2e.standing import Standing, docker, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(bool(softhsm_missing()), reason=softhsm_missing())]
@@ -79,13 +79,6 @@ def node(
         for process in processes:
             process.kill()
             process.wait()
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 async def announce(standing: Standing, hub: HubAddresses, drop: Drop, key: str, quota: int) -> None:

@@ -28,7 +28,7 @@ def test_a_stack_keeps_its_slot() -> None:
 
 
 def test_stacks_that_take_at_once_get_different_slots() -> None:
-    with ProcessPoolExecutor(4, mp_context=get_context("fork")) as pool:
+    with ProcessPoolExecutor(4, mp_context=get_context("forkserver")) as pool:
         taken = list(pool.map(partial(take_slot, used=set()), [f"drop-{n}" for n in range(12)]))
     assert sorted(taken) == list(range(FIRST, FIRST + 12))
 

@@ -93,7 +93,7 @@ def test_it_hashes_as_eth_account_says_and_tells_what_it_does(
     assert collected.load(collected.dump(whole(act))) == whole(act)
 
 
-@pytest.mark.parametrize("order", itertools.permutations(range(3)))
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_signatures_come_in_any_order_and_two_are_enough(order: tuple[int, ...]) -> None:
     act = whole(Revoke(**MARK))
     assert collected.missing(act) == 2
