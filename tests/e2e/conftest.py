@@ -17,6 +17,20 @@ from tests.e2e.standing import Standing, sweep
 QUAY_SUPPLY = 2400  # test_rotate sells all the while that a rotation lasts
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """One worker for all that stands labs up, since two drops starve each other's boxes; the other takes the rest.
+
+    Here and not where items are sorted: xdist reads the mark before that.
+    """
+    stands = isinstance(item, pytest.Function) and hasattr(item.module, Standing.__name__)
+    item.add_marker(pytest.mark.xdist_group("labs" if stands else item.path.name))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The labs' worker has the most to do and begins first."""
+    items.sort(key=lambda item: not hasattr(getattr(item, "module", None), Standing.__name__))
+
+
 def stood_up(home: Path) -> Iterator[Standing]:
     """A lab, then what a test does with it, then nothing."""
     made = Standing(uuid.uuid4().hex[:6], home)
