@@ -38,7 +38,7 @@ class Laid:
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
-    """`files` are SHA-256 by name; they lie in `folder`."""
+    """`files` are SHA-256 by name; they lie in `folder`. `override` says why its release isn't the wanted one."""
 
     host: Host
     release: str
@@ -46,6 +46,7 @@ class NodeSettings:
     registry: str
     folder: Path
     files: Mapping[str, str]
+    override: str = ""
 
     def shared(self) -> dict[str, Any]:
         """The host's variables that mean the same on every machine."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pulumi
 
-from infra import certificates, keys, release, stacks
+from infra import certificates, keys, overrides, release, stacks
 from infra.components.geography import GeographyArgs, GeographyGround
 from infra.components.lab import Lab, LabArgs
 from infra.errors import StackNotUp
-from infra.node_settings import files_of, lay, node_settings
+from infra.node_settings import NodeSettings, files_of, lay, node_settings
 from infra.ops.drops import plan_of
 from infra.ops.prepare import image_ids, lab_file
 from infra.outputs import drop_outputs, geography_outputs, lab_outputs
 from infra.plan import cloud_facts, plan_lab
 from infra.plan.contract import deployment_of
-from infra.plan.model import DropPlan, HubAddresses
+from infra.plan.model import DropPlan, HubAddresses, Node
+from infra.release import Release
 from infra.resources.contract import Contract
 from infra.spec import LabFile
 from infra.stacks import Stack
@@ -70,7 +73,7 @@ def _declare_geographies(stack: Stack, plan: DropPlan, hub: HubAddresses, contra
                 hub_network=f"{stack.lab}-hub",
                 images=images,
                 authorized_key=keys.ssh_public_key(),
-                settings={node.name: node_settings(plan, node, stack.name, hub, current) for node in geo.nodes},
+                settings={node.name: _settings(plan, node, stack.name, hub, current) for node in geo.nodes},
                 contract=contract,
                 cloud={one.name: cloud_facts(plan, one, hub, owner, keys.witnesses()) for one in geo.cloud},
                 witness=lay(files_of(stack.name, f"{geo.name}-witness"), files_of_front(plan, geo)),
@@ -85,6 +88,15 @@ def _declare_geographies(stack: Stack, plan: DropPlan, hub: HubAddresses, contra
         nodes={name: told for ground in grounds for name, told in ground.nodes.items()},
         grants={grant: key for ground in grounds for grant, key in ground.grants.items()},
     )
+
+
+def _settings(plan: DropPlan, node: Node, stack: str, hub: HubAddresses, wanted: Release) -> NodeSettings:
+    """With the wanted release, or the one that an override puts in its place for a while."""
+    found = overrides.in_force(plan.stack, node.name, wanted.digest) if node.kind == "appliance" else None
+    if found is None:
+        return node_settings(plan, node, stack, hub, wanted)
+    other = release.kept(found.release, f"an override wants it; to end that: edgedrop reimage {node.name}")
+    return replace(node_settings(plan, node, stack, hub, other), override=found.words())
 
 
 def _containers(hub: HubAddresses, file: LabFile) -> tuple[HubContainer, ...]:

@@ -78,6 +78,12 @@ def wanted(lab: str, named_in_drop: str | None) -> Release:
     return kept(named_in_drop, "the drop file names it: bring its envelope here, or name another")
 
 
+def wanted_digest(lab: str, named_in_drop: str | None) -> str:
+    """The name alone of what is wanted, whether or not it is here; empty where this machine was told of none."""
+    pointer = _current(lab)
+    return named_in_drop or (pointer.read_text() if pointer.exists() else "")
+
+
 def named(lab: str, name: str) -> Release:
     """`current`, or the one that is named by the first digits of its digest."""
     if name == CURRENT:
@@ -101,6 +107,11 @@ def kept(digest: str, hint: str) -> Release:
 def envelope(digest: str) -> bytes:
     """As it was signed; OSError where it isn't here."""
     return place("releases", f"{digest}.dsse.json").read_bytes()
+
+
+def keep(found: Release, signed: bytes) -> None:
+    """One that came on a stick and was verified: from now on it is known here."""
+    write_private(place("releases", f"{found.digest}.dsse.json"), signed)
 
 
 def read(signed: bytes, digest: str) -> Release:

@@ -16,7 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Ansible runs this from anywhere
 
-from infra import stacks
+from infra import overrides, release, stacks
 from infra.errors import BadUsage, EdgedropError
 from infra.node_settings import files_of, hostvars, shared_vars
 from infra.ops import pulumi_cli
@@ -26,12 +26,16 @@ from node_image.spec import render
 HINT = "export EDGEDROP_STACK=<one of them>"
 
 
-def inventory(stack: str, outputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Hosts by kind (`appliances`, `spares`) and by geography, each with its variables; pure."""
+def inventory(stack: str, outputs: Mapping[str, Any], overridden: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """Hosts by kind (`appliances`, `spares`) and by geography, each with its variables; pure.
+
+    `overridden` are the images of nodes that run another release for a while.
+    """
     told: dict[str, Any] = {"_meta": {"hostvars": {}}}
     for name, node in sorted(outputs["nodes"].items()):
         host = Host(stack, name, node["ssh"])
-        shared = shared_vars(render(outputs["images"], node["kind"]), outputs["registry"])
+        images = overridden.get(name, outputs["images"])
+        shared = shared_vars(render(images, node["kind"]), outputs["registry"])
         told["_meta"]["hostvars"][name] = hostvars(host, shared, files_of(stack, name))
         for group in (f"{node['kind']}s", node["geo"]):
             told.setdefault(group, {"hosts": []})["hosts"].append(name)
@@ -48,6 +52,13 @@ def chosen_stack(wanted: str | None, known: tuple[stacks.Stack, ...]) -> str:
     return with_nodes[0]
 
 
+def other_images(drop: str, outputs: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """By node, where an override puts another release there than the stack's."""
+    held = overrides.all_in_force(drop, outputs["nodes"], wanted="")
+    known = {one.node: release.kept(one.release, f"to end it: edgedrop reimage {one.node}") for one in held}
+    return {node: found.references(outputs["registry"]) for node, found in known.items()}
+
+
 def main() -> None:
     """`--list` is all that Ansible asks, since `_meta` tells every host's variables."""
     try:
@@ -55,9 +66,10 @@ def main() -> None:
         outputs = pulumi_cli.outputs(stack)
         for name, node in outputs["nodes"].items():
             Host(stack, name, node["ssh"]).pin(node["host_key"])
+        others = other_images(stacks.load(stack).drop_stack, outputs)
     except EdgedropError as fault:
         sys.exit(f"error: {fault.message}\nhint: {fault.hint}")
-    json.dump(inventory(stack, outputs), sys.stdout, indent=1)
+    json.dump(inventory(stack, outputs, others), sys.stdout, indent=1)
 
 
 if __name__ == "__main__":

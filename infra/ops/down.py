@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from infra import audit, diversions, epochs, slots, stacks
+from infra import audit, diversions, epochs, failures, overrides, slots, stacks
 from infra.errors import EdgedropError
 from infra.home import home
 from infra.ops import pulumi_cli
@@ -55,5 +55,7 @@ def _forget(stack: Stack) -> None:
     stacks.forget(stack.name)
     epochs.forget(stack.name)
     diversions.forget(stack.name)
+    overrides.forget(stack.name)
+    failures.forget(stack.name)
     audit.forget(stack.name)
     slots.give_back(stack.name)

@@ -11,6 +11,7 @@ from infra.home import ROOT
 from infra.ops.drops import plan_of
 from infra.ops.manifest import make_content
 from infra.ops.output import say
+from infra.ops.overridden import overridden
 from infra.plan import plan_lab
 from infra.plan.facts import tier_facts
 from infra.provision.currencies import check_currencies
@@ -32,9 +33,13 @@ def lab_file() -> LabFile:
 
 
 def prepare_drop(stack: Stack) -> None:
-    """The manifest built from the real files, signed, with its content beside it; its ERC-20s are on the chain."""
+    """The manifest built from the real files, signed, with its content beside it; its ERC-20s are on the chain.
+
+    What overrides a node's release is the owner's word, or nothing is begun.
+    """
     path = Path(stack.drop_file)
     file = read_drop(path)
+    overridden(stack)
     if any(tier.currency for tier in file.spec.tiers):
         check_currencies(plan_lab(stacks.load(stack.lab).slot).chain_url, tier_facts(plan_of(stack)))
     make_content(path, file)

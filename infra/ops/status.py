@@ -18,6 +18,7 @@ from infra.ops.collect import collect
 from infra.ops.diverted import Told, diverted
 from infra.ops.drops import plan_of
 from infra.ops.output import answer, tell
+from infra.ops.overridden import overridden
 from infra.plan import plan_lab
 from infra.plan.model import DropPlan, HubAddresses
 from infra.stacks import Stack
@@ -36,13 +37,15 @@ def status(
     reports = [report_of(stack) for stack in drops]
     told = {report.stack: diverted(plan_of(stacks.load(report.stack))) for report in reports}
     if as_json:
-        found = [as_data(report) | {"diverted": _data(told[report.stack])} for report in reports]
+        found = [as_data(report) | _beside(report.stack, told[report.stack]) for report in reports]
         tell(found[0] if drop else {"drops": found, "agree": all(report.agree for report in reports)})
     else:
         for report in reports:
             show(report)
             for one in told[report.stack]:
                 answer(f"[yellow]set aside[/] {escape(one.words(report.stack))}")
+            for other in overridden(stacks.load(report.stack)):
+                answer(f"[yellow]not as its drop file says[/] {other.node}, {escape(other.words())}")
     _judge(reports)
 
 
@@ -63,8 +66,10 @@ def as_data(report: Report) -> dict[str, Any]:
     return asdict(report) | {"geographies": geographies, "agree": report.agree}
 
 
-def _data(told: Sequence[Told]) -> list[dict[str, Any]]:
-    return [{"node": one.node, "front": one.front, "record": msgspec.to_builtins(one.record)} for one in told]
+def _beside(drop: str, told: Sequence[Told]) -> dict[str, Any]:
+    """What people had done otherwise than the files say."""
+    aside = [{"node": one.node, "front": one.front, "record": msgspec.to_builtins(one.record)} for one in told]
+    return {"diverted": aside, "overrides": msgspec.to_builtins(overridden(stacks.load(drop)))}
 
 
 def show(report: Report) -> None:

@@ -17,6 +17,7 @@ from infra.bundle.images import Images
 from infra.errors import EdgedropError, Unreachable
 from infra.provision.image_server import ImageServer
 from infra.provision.session import Session
+from infra.provision.ssh import Host
 from infra.provision.wait import until
 from infra.slot import SlotDocument
 
@@ -25,6 +26,7 @@ PULL_S = 900.0
 END_S = 240.0  # 60 s of gates, twice, and what Docker takes for both
 UNIT = "edgedrop-slots.service"
 INSTALLER = f"python3 {installer.PLACE}"
+STATE = "/var/lib/edgedrop/slots/state.json"
 UNDER_WAY = ("trying", "committing", "rolling back")
 ENDS = ("committed", "rolled back")
 
@@ -67,6 +69,23 @@ class Lacks(msgspec.Struct, frozen=True):
     images: list[str]
     files: list[str]
     refused: str
+
+
+def state_of(host: Host) -> State | None:
+    """What the box's disk says, without a session; None where it was never re-imaged, or says nothing."""
+    said = host.run(f"cat {STATE}")
+    try:
+        return msgspec.json.decode(said.stdout, type=State) if said.returncode == 0 else None
+    except msgspec.DecodeError:
+        return None
+
+
+def failed_on(host: Host, release: str) -> str:
+    """Why the box took this release back; empty where it didn't."""
+    state = state_of(host)
+    if state is None or release not in state.bad:
+        return ""
+    return f"release {release[:12]} failed on it before" + (f" ({state.why})" if state.why else "")
 
 
 @dataclass(frozen=True, slots=True)

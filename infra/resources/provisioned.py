@@ -35,14 +35,20 @@ class ProvisionedProvider(dynamic.ResourceProvider):
         """Anything that is not as wanted is played."""
         return dynamic.DiffResult(changes=any(old.get(key) != new.get(key) for key in WATCHED), stables=PERMANENT)
 
-    def update(self, _id: str, _old: dict[str, Any], new: dict[str, Any]) -> dynamic.UpdateResult:
-        """Play it anew. One dead box blocks no other: it is told, and stays unreachable in the state."""
+    def update(self, _id: str, old: dict[str, Any], new: dict[str, Any]) -> dynamic.UpdateResult:
+        """Play it anew. One dead box blocks no other: it is told, and stays unreachable in the state.
+
+        A release that the box itself took back is not put there past its gates.
+        """
         from infra.provision.progress import warn  # noqa: PLC0415
         from infra.provision.ssh import Host  # noqa: PLC0415
 
         if not Host.of_props(new).answers():
             warn(new["urn"], f"{new['node']} does not answer: left as it is; switch it on and bring the drop up again")
             return dynamic.UpdateResult(new | {"reachable": False})
+        if why := _failed_there(old, new):
+            warn(new["urn"], f"{new['node']}: left as it is: {why}; to try it: edgedrop reimage {new['node']} --again")
+            return dynamic.UpdateResult(new | {key: old[key] for key in ("wanted", "drift")})
         _play(new)
         return dynamic.UpdateResult(new)
 
@@ -63,6 +69,14 @@ def _play(props: dict[str, Any]) -> None:
     host = Host.of_props(props)
     told = hostvars(host, props["shared"], files_of(host.stack, host.node)) | {"edgedrop_told": props["wanted"]}
     play(host, PLAYBOOK, told, lambda line: say(props["urn"], line))
+
+
+def _failed_there(old: dict[str, Any], new: dict[str, Any]) -> str:
+    from infra.provision.slots import failed_on  # noqa: PLC0415
+    from infra.provision.ssh import Host  # noqa: PLC0415
+
+    release = new["wanted"]["release"]
+    return "" if old["wanted"].get("release") == release else failed_on(Host.of_props(new), release)
 
 
 def _actual(props: dict[str, Any]) -> dict[str, Any]:
@@ -99,3 +113,5 @@ class Provisioned(dynamic.Resource, module="edgedrop", name="Provisioned"):
             "reachable": True,
         }
         super().__init__(ProvisionedProvider(), name, props, opts)
+        if settings.override:
+            pulumi.log.warn(f"{settings.host.node}: {settings.override}", self)
