@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +10,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from infra import release, stacks
+from infra import overrides, release, stacks
 from infra.errors import NotVerified
-from infra.home import ROOT, place, write_private
+from infra.home import ROOT, home, place, write_private
 from infra.ops.__main__ import main
 from infra.ops.drops import plan_of
-from infra.ops.reimage import Cargo
+from infra.ops.prepare import prepare_drop
+from infra.ops.reimaging.cargo import Cargo
 from infra.slot import slot_document
 from infra.stacks import Stack
 from tests.unit.bundle.a_bundle import TinyImages, tiny_bundle, tiny_release, tiny_settings
@@ -52,6 +54,15 @@ def typed(
         ([NODE, "--release", "newest"], 2, "newest names no release"),
         ([NODE, "--bundle", "/nowhere"], 2, "/nowhere is no folder"),
         ([NODE], 4, "lab lab holds no release yet"),
+        ([], 2, "name nodes, or give --geo or --all"),
+        ([NODE, "--all"], 2, "name nodes, or give --geo or --all"),
+        (["--geo", "quay", "--all"], 2, "name nodes, or give --geo or --all"),
+        (["--geo", "nowhere"], 2, "harbour-lights has no geography nowhere"),
+        ([NODE, "quay-spare1"], 2, "quay-spare1 is a spare"),
+        ([NODE, "--for", "soon"], 2, "--for soon"),
+        ([NODE, "--for", "31d"], 2, "--for 31d"),
+        (["--all", "--batch", "0"], 2, "--batch"),
+        ([NODE, "--release", "0123456789"], 2, "0 releases here are named 0123456789"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(
@@ -59,6 +70,22 @@ def test_what_cannot_be_meant_is_refused(
 ) -> None:
     ended, told = typed(*words, "--yes")
     assert (ended, said in told) == (code, True), told
+    assert not list(home().glob("overrides/*")), "nothing was changed"
+
+
+@pytest.mark.parametrize("words", [[NODE], [NODE, "--release", "current"], ["--all"]])
+def test_an_override_that_is_not_the_owners_word_is_named_and_nothing_is_begun(
+    typed: Callable[..., tuple[object, str]], words: list[str]
+) -> None:
+    made = tiny_release(TinyImages())
+    write_private(place("releases", "current", "lab"), made.digest.encode())
+    prepare_drop(stacks.load(DROP))
+    overrides.put(DROP, "mole-appliance1", overrides.issue(DROP, "mole-appliance1", made.digest, "", 60))
+    path = home() / "overrides" / DROP
+    shutil.copy(path / "mole-appliance1.dsse.json", path / f"{NODE}.dsse.json")
+    ended, told = typed(*words, "--yes")
+    said = f"the override {DROP}/{NODE}.dsse.json does not verify: it is of mole-appliance1"
+    assert (ended, said in told, "rm " in told) == (6, True, True), told
 
 
 def test_a_bundle_that_may_not_be_used_is_refused_before_the_box_is_asked(

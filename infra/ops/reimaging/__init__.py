@@ -1,0 +1,1 @@
+"""What `edgedrop reimage` is made of."""
