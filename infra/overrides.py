@@ -16,9 +16,10 @@ from pathlib import Path
 import msgspec
 import rfc8785
 
-from infra import audit, keys
+from infra import audit, keys, release
 from infra.errors import BadUsage, NotVerified
 from infra.home import home, write_private
+from infra.release import Release
 from node_image.protocol import dsse
 from node_image.protocol.errors import ProtocolError
 
@@ -50,10 +51,10 @@ class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"override: release {self.release[:12]} by {self.who} until {until:%Y-%m-%d %H:%M:%S} UTC{why}"
 
 
-def issue(drop: str, node: str, release: str, why: str, seconds: int) -> Override:
+def issue(drop: str, node: str, digest: str, why: str, seconds: int) -> Override:
     """One from now on, by whoever types; it counts once it is `put`."""
     now = int(time.time())
-    return Override(1, drop, node, release, why, audit.who(), now, now + seconds)
+    return Override(1, drop, node, digest, why, audit.who(), now, now + seconds)
 
 
 def lasting(told: str) -> int:
@@ -98,6 +99,11 @@ def in_force(drop: str, node: str, wanted: str) -> Override | None:
 def all_in_force(drop: str, nodes: Iterable[str], wanted: str) -> tuple[Override, ...]:
     """Of these nodes."""
     return tuple(one for node in nodes if (one := in_force(drop, node, wanted)))
+
+
+def release_of(one: Override) -> Release:
+    """NotVerified where it isn't here."""
+    return release.kept(one.release, f"an override wants it; to end that: edgedrop reimage {one.node}")
 
 
 def forget(drop: str) -> None:

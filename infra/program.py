@@ -95,8 +95,7 @@ def _settings(plan: DropPlan, node: Node, stack: str, hub: HubAddresses, wanted:
     found = overrides.in_force(plan.stack, node.name, wanted.digest) if node.kind == "appliance" else None
     if found is None:
         return node_settings(plan, node, stack, hub, wanted)
-    other = release.kept(found.release, f"an override wants it; to end that: edgedrop reimage {node.name}")
-    return replace(node_settings(plan, node, stack, hub, other), override=found.words())
+    return replace(node_settings(plan, node, stack, hub, overrides.release_of(found)), override=found.words())
 
 
 def _containers(hub: HubAddresses, file: LabFile) -> tuple[HubContainer, ...]:

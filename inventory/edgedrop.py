@@ -16,7 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Ansible runs this from anywhere
 
-from infra import overrides, release, stacks
+from infra import overrides, stacks
 from infra.errors import BadUsage, EdgedropError
 from infra.node_settings import files_of, hostvars, shared_vars
 from infra.ops import pulumi_cli
@@ -55,8 +55,7 @@ def chosen_stack(wanted: str | None, known: tuple[stacks.Stack, ...]) -> str:
 def other_images(drop: str, outputs: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """By node, where an override puts another release there than the stack's."""
     held = overrides.all_in_force(drop, outputs["nodes"], wanted="")
-    known = {one.node: release.kept(one.release, f"to end it: edgedrop reimage {one.node}") for one in held}
-    return {node: found.references(outputs["registry"]) for node, found in known.items()}
+    return {one.node: overrides.release_of(one).references(outputs["registry"]) for one in held}
 
 
 def main() -> None:

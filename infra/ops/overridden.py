@@ -9,7 +9,10 @@ from infra.stacks import Stack
 
 
 def overridden(stack: Stack) -> tuple[Override, ...]:
-    """Those in force; NotVerified where one of them is not the owner's word."""
+    """Those in force; NotVerified where one of them is not the owner's word, or its release isn't here."""
     plan = plan_of(stack)
     wanted = release.wanted_digest(stack.lab, plan.release)
-    return overrides.all_in_force(plan.stack, (node.name for node in plan.nodes), wanted)
+    found = overrides.all_in_force(plan.stack, (node.name for node in plan.nodes), wanted)
+    for one in found:
+        overrides.release_of(one)
+    return found

@@ -166,6 +166,8 @@ def test_one_of_a_release_that_is_not_here_is_refused(drop: Stack) -> None:
     with pytest.raises(NotVerified, match=f"release {OTHER[:12]} does not verify") as told:
         settings(drop)
     assert "edgedrop reimage" in told.value.hint
+    with pytest.raises(NotVerified, match=f"release {OTHER[:12]} does not verify"):
+        prepare_drop(drop)
 
 
 def test_up_begins_nothing_beside_one_that_is_not_the_owners_word(drop: Stack) -> None:
