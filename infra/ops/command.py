@@ -19,19 +19,21 @@ from infra.ops.output import tell as print_json
 from infra.ops.recover import target_of
 from infra.provision import commands
 from infra.provision.commands import Wire
-from node_image.protocol.command import MOST_LINES, Action, Logs, Reboot, Restart, Status
+from node_image.protocol.command import MOST_LINES, MOST_REASON, Action, Drain, Logs, Reboot, Restart, Status, Undrain
 from node_image.recovery.answer import Answer
 
 BOOT_S = 240.0
 POLL_S = 1.0
-What = Literal["status", "logs", "restart", "reboot"]
+What = Literal["status", "logs", "restart", "drain", "undrain", "reboot"]
+ARGUMENTS = "restart takes a service of node.yaml or `engine`, the others nothing"
 
 
 def command(
     node: Annotated[str, typer.Argument(help="An appliance of the drop.")],
-    what: Annotated[What, typer.Argument(help="status, logs, restart <service>, reboot.")],
+    what: Annotated[What, typer.Argument(help="status, logs, restart <service>, drain, undrain, reboot.")],
     service: Annotated[str, typer.Argument(help="For restart: a service of node.yaml, or `engine`.")] = "",
     drop: Drop = None,
+    reason: Annotated[str, typer.Option(help="For drain: why, as the box tells whoever asks it.")] = "",
     lines: Annotated[int, typer.Option(min=1, max=MOST_LINES, help="Of each log.")] = 200,
     out: Annotated[
         Path | None, typer.Option(help="Where the logs go (.tar.gz); <node>.tar.gz where nothing is said.")
@@ -44,7 +46,7 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Tell a box what to do, signed by the responder's key; it does it at most once and says what came of it."""
-    action = action_of(what, service, lines)
+    action = action_of(what, service, lines, reason)
     wire = target_of(node, drop, None).wire
     if not isinstance(action, (Status, Logs)):
         confirm(f"{what} {service or node}" + (f" on {node}" if service else ""), yes=yes)
@@ -52,7 +54,7 @@ def command(
         sequence = commands.leave(wire, action, leave * 60)
         say(f"{node}: left as number {sequence} for {leave} minutes; edgedrop recover {node} says what came of it")
         return
-    told = _told(wire, what, action)
+    told = _told(wire, what, action, reason)
     if told.refused:
         raise NotVerified(f"{node} refuses ({told.refused.code}): {told.refused.reason}", "nothing was done")
     if told.outcome and told.outcome.bundle:
@@ -64,20 +66,22 @@ def command(
     _report(node, told, as_json=as_json)
 
 
-def _told(wire: Wire, what: What, action: Action) -> Answer:
+def _told(wire: Wire, what: What, action: Action, reason: str) -> Answer:
     """What changes nothing is on no audit trail."""
     if isinstance(action, (Status, Logs)):
         return commands.tell(wire, action)
-    with audited(f"command: {what}", wire.stack, [wire.node]):
+    with audited(f"command: {what}", wire.stack, [wire.node], reason):
         return commands.tell(wire, action)
 
 
-def action_of(what: What, service: str, lines: int) -> Action:
+def action_of(what: What, service: str, lines: int, reason: str) -> Action:
     """With its argument, where it takes one."""
     if bool(service) is not (what == "restart"):
-        raise BadUsage(
-            f"{what} {service}".strip(), "restart takes a service of node.yaml or `engine`, the others nothing"
-        )
+        raise BadUsage(f"{what} {service}".strip(), ARGUMENTS)
+    if reason and what != "drain":
+        raise BadUsage(f"{what} --reason", "drain takes a reason, the others none")
+    if not (len(reason) <= MOST_REASON and reason.isprintable()):
+        raise BadUsage("--reason is too long, or no single line", f"at most {MOST_REASON} characters")
     match what:
         case "status":
             return Status()
@@ -85,6 +89,10 @@ def action_of(what: What, service: str, lines: int) -> Action:
             return Logs(lines)
         case "restart":
             return Restart(service)
+        case "drain":
+            return Drain(reason)
+        case "undrain":
+            return Undrain()
         case "reboot":
             return Reboot()
 

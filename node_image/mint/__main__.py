@@ -12,6 +12,7 @@ from node_image.cooling import told
 from node_image.mint.app import Mint, make_app
 from node_image.mint.asking import Asking
 from node_image.mint.cloud import CloudSigner
+from node_image.mint.drain import Drain
 from node_image.mint.epochs import epochs
 from node_image.mint.heat import Heat
 from node_image.mint.metrics import ClaimMetrics
@@ -58,7 +59,8 @@ def main() -> int:
         log("mint does not start", level="error", reason=str(fault))
         return 1
     ledger, heat = Ledger(facts.ledger_url), Heat(settings.socket.parent / told.FILE)
-    mint = Mint(facts, found, assets, asking, ClaimMetrics(), settings.static_dir, ledger, heat)
+    drain = Drain(settings.socket.parent)
+    mint = Mint(facts, found, assets, asking, ClaimMetrics(), settings.static_dir, ledger, heat, drain)
     log("mint serves", drop=facts.drop, node=facts.node, port=settings.port)
     uvicorn.run(make_app(mint), host=settings.host, port=settings.port, log_level="warning", access_log=False)
     return 0

@@ -20,7 +20,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from node_image.mint.asking import Asking
-from node_image.mint.claims import BadClaim, Problem, problem, read_claim, read_receiver
+from node_image.mint.claims import BadClaim, Problem, answers, problem, read_claim, read_receiver
+from node_image.mint.drain import Drain
 from node_image.mint.heat import Heat
 from node_image.mint.metrics import ClaimMetrics
 from node_image.mint.receipts import Ledger, Receipts
@@ -68,13 +69,23 @@ class Mint:
     static: Path
     ledger: Ledger = field(default_factory=Ledger)
     heat: Heat = field(default_factory=Heat)
+    drain: Drain = field(default_factory=Drain)
 
     async def claim(self, request: Request) -> Response:
-        """POST /v1/claims; none is taken while the node is too hot, those that were taken are answered."""
+        """POST /v1/claims; no new one is taken while the node is too hot or drained, those it took are answered."""
         began = time.perf_counter()
-        if too_hot := self.heat.stopped():
-            return self._refuse(problem("too_hot", too_hot), began)
+        if stopped := self._stopped():
+            return await self._taken_before(request, stopped, began)
         return await self._claim(request, began)
+
+    async def _taken_before(self, request: Request, stopped: Problem, began: float) -> Response:
+        """The voucher again of a claim that has one here; its own signer alone is asked, and signs nothing."""
+        try:
+            asked = read_claim(await request.body(), self.facts)
+            told = await self.signer.own.ask("find", claim_id=asked["claim_id"])
+        except (BadClaim, SignerRefused, SignerAway):
+            return self._refuse(stopped, began)
+        return _json(told) if answers(told, asked) else self._refuse(stopped, began)
 
     async def _claim(self, request: Request, began: float) -> Response:
         body = await request.body()
@@ -202,9 +213,9 @@ class Mint:
         return _json({"live": True})
 
     async def ready(self, _request: Request) -> Response:
-        """GET /readyz: not too hot, and a signer is ready and holds a lease, the node's own or else the hub's."""
+        """GET /readyz: neither too hot nor drained, and a signer is ready and holds a lease, its own or the hub's."""
         told = await self._status()
-        ready = bool(told.get("ready")) or (not self.heat.stopped() and await self.signer.cloud_ready(told))
+        ready = bool(told.get("ready")) or (not self._stopped() and await self.signer.cloud_ready(told))
         status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
         return _json({"ready": ready, "reason": told.get("reason", "")}, status)
 
@@ -228,8 +239,15 @@ class Mint:
             told = await self.signer.ask("status")
         except SignerAway as fault:
             told = {"ready": False, "reason": str(fault)}
-        too_hot = self.heat.stopped()
-        return told | {"ready": False, "reason": too_hot} if too_hot else told
+        stopped = self._stopped()
+        return told | {"ready": False, "reason": stopped.message} if stopped else told
+
+    def _stopped(self) -> Problem | None:
+        """Why it takes no new claim; None where it does."""
+        if too_hot := self.heat.stopped():
+            return problem("too_hot", too_hot)
+        drained = self.drain.stopped()
+        return problem("drained", drained) if drained else None
 
     def _no(self, refusal: SignerRefused) -> Problem:
         """A grant that ended within the drop's window is this node's affair: a front sends the claim to another."""

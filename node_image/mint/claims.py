@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 
@@ -66,6 +68,7 @@ _ANSWERS: dict[str, tuple[HTTPStatus, str, int | None]] = {
     "not_ready": (HTTPStatus.SERVICE_UNAVAILABLE, "send the same claim again", 1),
     "quota": (HTTPStatus.SERVICE_UNAVAILABLE, "send the same claim again: another node answers it", 1),
     "too_hot": (HTTPStatus.SERVICE_UNAVAILABLE, "send the same claim again: another node answers it", 10),
+    "drained": (HTTPStatus.SERVICE_UNAVAILABLE, "send the same claim again: another node answers it", 10),
     "stopped": (HTTPStatus.SERVICE_UNAVAILABLE, "send the same claim again: another node answers it", 1),
 }
 
@@ -94,6 +97,17 @@ def read_claim(body: bytes, facts: DropFacts) -> dict[str, object]:
         "slot": claim.slot,
         "signature": _bytes("signature", claim.signature, 65),
     }
+
+
+def answers(voucher: Mapping[str, Any], asked: Mapping[str, object]) -> bool:
+    """Whether this is the voucher of what is asked, and not of another claim of the same id."""
+    made = voucher.get("voucher", {})
+    names = (("tier", "tier"), ("slot", "slot"), ("to", "to"), ("claimKey", "claim_key"))
+    return all(made.get(its) == _shown(asked.get(mine, ZERO_ADDRESS)) for its, mine in names)
+
+
+def _shown(value: object) -> object:
+    return "0x" + value.hex() if isinstance(value, bytes) else value
 
 
 def _who(claim: ClaimBody) -> dict[str, bytes]:

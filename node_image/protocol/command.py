@@ -22,6 +22,7 @@ SCHEMA = 1
 MOST_BYTES = 16 << 10  # of an envelope
 LONGEST_S = 24 * 3600  # from issue to expiry
 MOST_LINES = 2000
+MOST_REASON = 200  # characters
 MOST_SEQUENCE = (1 << 53) - 1  # what JSON holds exactly
 ENGINE = "engine"  # beside the services of node.yaml, what a restart may name
 
@@ -42,11 +43,21 @@ class Restart(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
     service: str
 
 
+class Drain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="do", tag="drain"):
+    """The node takes no new claim, also after a reboot, until it is told `undrain`."""
+
+    reason: str
+
+
+class Undrain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="do", tag="undrain"):
+    """It takes claims again."""
+
+
 class Reboot(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="do", tag="reboot"):
     """The whole box."""
 
 
-type Action = Status | Logs | Restart | Reboot
+type Action = Status | Logs | Restart | Drain | Undrain | Reboot
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,7 +69,7 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sequence: int
     issued_at: int
     expires_at: int
-    action: Status | Logs | Restart | Reboot
+    action: Status | Logs | Restart | Drain | Undrain | Reboot
     nonce: str = ""
 
 
@@ -123,6 +134,7 @@ def read(envelope: bytes, keys: Mapping[str, bytes]) -> tuple[Command, str]:
 def check(command: Command, box: Box, stands: Stands) -> None:
     """Whether this box may do it now; CommandRefused with the first reason against it."""
     _check_box(command, box)
+    _check_action(command.action, box)
     _check_sequence(command, stands.newest)
     _check_lifetime(command)
     if command.nonce:
@@ -175,12 +187,17 @@ def _check_box(command: Command, box: Box) -> None:
         raise CommandRefused("wrong_stack", f"it is for {command.stack}, this is a box of {box.stack}")
     if command.node != box.node:
         raise CommandRefused("wrong_node", f"it is for {command.node}, this is {box.node}")
-    action = command.action
+
+
+def _check_action(action: Action, box: Box) -> None:
+    """What stands in it, as far as no look at the box is needed."""
     if isinstance(action, Restart) and action.service not in box.services | {ENGINE}:
         there = ", ".join(sorted(box.services | {ENGINE}))
         raise CommandRefused("unknown_service", f"{action.service!r}, this box has {there}")
     if isinstance(action, Logs) and not 1 <= action.lines <= MOST_LINES:
         raise CommandRefused("bad_argument", f"{action.lines} lines: 1 to {MOST_LINES} are told")
+    if isinstance(action, Drain) and not (len(action.reason) <= MOST_REASON and action.reason.isprintable()):
+        raise CommandRefused("bad_argument", f"the reason is one line of at most {MOST_REASON} characters")
 
 
 def _check_sequence(command: Command, newest: int) -> None:
@@ -209,4 +226,4 @@ def _check_time(command: Command, time: Interval) -> None:
         raise CommandRefused("not_yet", f"it holds from {command.issued_at} on, it may be {time.lo} only")
 
 
-ACTIONS = tuple(str(kind.__struct_config__.tag) for kind in (Status, Logs, Restart, Reboot))
+ACTIONS = tuple(str(kind.__struct_config__.tag) for kind in (Status, Logs, Restart, Drain, Undrain, Reboot))

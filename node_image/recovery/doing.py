@@ -1,4 +1,4 @@
-"""What an action does on the box: a fixed list of words for each, no shell, a time limit, and what came of it."""
+"""What an action does on the box: a fixed list of words or one file, no shell, a time limit, and what came of it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import tarfile
 from collections.abc import Sequence
 from typing import Any
 
-from node_image.protocol.command import ENGINE, Action, Logs, Reboot, Restart, Status
-from node_image.recovery.answer import Outcome
+from node_image.protocol.command import ENGINE, Action, Drain, Logs, Reboot, Restart, Status, Undrain
+from node_image.recovery import drained
+from node_image.recovery.answer import Outcome, Taken
+from node_image.recovery.drained import Drained
 from node_image.recovery.place import Facts, Place
 
 LIMIT_S = 90
@@ -24,7 +26,7 @@ REBOOT = ("systemd-run", "--on-active=2", "--timer-property=AccuracySec=100ms", 
 RESTART_ENGINE = ("systemctl", "restart", "docker.service")
 
 
-def do(action: Action, facts: Facts, place: Place) -> Outcome:
+def do(action: Action, taken: Taken, facts: Facts, place: Place) -> Outcome:
     """Do it; the outcome is told, never raised."""
     match action:
         case Status():
@@ -33,6 +35,10 @@ def do(action: Action, facts: Facts, place: Place) -> Outcome:
             return Outcome(True, "bundled", bundle=bundle(facts, lines))
         case Restart(service):
             return _outcome(RESTART_ENGINE if service == ENGINE else restart(service))
+        case Drain(reason):
+            return drain(place, Drained(taken.sequence, taken.by, reason))
+        case Undrain():
+            return undrain(place)
         case Reboot():
             return _outcome(REBOOT)
 
@@ -40,6 +46,24 @@ def do(action: Action, facts: Facts, place: Place) -> Outcome:
 def restart(service: str) -> tuple[str, ...]:
     """A service's container."""
     return ("docker", "restart", "--time", "10", f"edgedrop-{service}")
+
+
+def drain(place: Place, told: Drained) -> Outcome:
+    """The mint sees it at its next request, running or not yet."""
+    try:
+        drained.write(place.shared, told)
+    except OSError as fault:
+        return Outcome(False, f"it is not drained: {place.shared}: {fault.strerror}")
+    return Outcome(True, "it takes no new claim until it is told undrain; what it sold is answered")
+
+
+def undrain(place: Place) -> Outcome:
+    """Said again it is done already."""
+    try:
+        lifted = drained.lift(place.shared)
+    except OSError as fault:
+        return Outcome(False, f"it stays as it is: {place.shared}: {fault.strerror}")
+    return Outcome(True, "it takes claims again" if lifted else "it was not drained")
 
 
 def status(place: Place) -> dict[str, Any]:
@@ -53,6 +77,7 @@ def status(place: Place) -> dict[str, Any]:
         "disk_free_mb": disk.free >> 20,
         "load": os.getloadavg()[0],
         "release": _release(place),
+        "drained": drained.read(place.shared),
     }
 
 

@@ -65,7 +65,7 @@ class Door:
         acts = not isinstance(wanted.action, (Status, Logs))
         self._memory.keep(taken, acts=acts)
         log("command begun", node=self._facts.node, sequence=wanted.sequence, do=do, by=by)
-        outcome = doing.do(wanted.action, self._facts, self._place)
+        outcome = doing.do(wanted.action, taken, self._facts, self._place)
         log("command ended", node=self._facts.node, sequence=wanted.sequence, ok=outcome.ok, said=outcome.said)
         ended = msgspec.structs.replace(taken, state="done" if outcome.ok else "failed", said=outcome.said)
         with suppress(Lost):  # it stays begun, and whoever asked is told what came of it

@@ -64,6 +64,11 @@ class Place:
         return self.root / "run/edgedrop-door.sock"
 
     @property
+    def shared(self) -> Path:
+        """The volume that the node's services share; it belongs to them."""
+        return self.root / "var/lib/docker/volumes/edgedrop-run/_data"
+
+    @property
     def applied(self) -> Path:
         """What the plays remember (playbooks/roles/record)."""
         return self.root / "var/lib/edgedrop/applied.json"

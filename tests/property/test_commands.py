@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node_image.protocol import command, dsse
-from node_image.protocol.command import Box, Command, Logs, Reboot, Restart, Stands, Status
+from node_image.protocol.command import Box, Command, Drain, Logs, Reboot, Restart, Stands, Status, Undrain
 from node_image.protocol.errors import CommandRefused
 from node_image.protocol.timing import Interval
 
@@ -24,6 +24,8 @@ FEW = st.integers(0, 6)  # so few that all orders come up
 ACTIONS = st.one_of(
     st.just(Status()),
     st.just(Reboot()),
+    st.just(Undrain()),
+    st.builds(Drain, st.text(max_size=2 * command.MOST_REASON)),
     st.builds(Restart, st.text(max_size=20)),
     st.builds(Logs, st.integers(-9, 5000)),
 )
@@ -78,3 +80,4 @@ def test_what_may_be_done_is_new_for_this_box_and_surely_in_its_time(
     assert hi < expires_at <= issued_at + command.LONGEST_S
     assert not isinstance(action, Restart) or action.service in {"mint", "engine"}
     assert not isinstance(action, Logs) or 1 <= action.lines <= command.MOST_LINES
+    assert not isinstance(action, Drain) or len(action.reason.splitlines()) <= 1

@@ -20,12 +20,15 @@ from starlette.testclient import TestClient
 from node_image.cooling import told
 from node_image.mint.app import Mint, make_app
 from node_image.mint.asking import Asking
+from node_image.mint.drain import Drain
 from node_image.mint.heat import Heat
 from node_image.mint.metrics import ClaimMetrics
 from node_image.mint.receipts import Ledger
 from node_image.protocol import address, audit, manifest, merkle, receipt, voucher
 from node_image.protocol.receipt import Receipt
 from node_image.protocol.rules import Claim
+from node_image.recovery import drained
+from node_image.recovery.drained import Drained
 from node_image.signer.client import SignerClient
 from tests.drop_on_disk import Drop, make_drop, softhsm_missing
 
@@ -62,15 +65,18 @@ async def give_lease(drop: Drop, key: str) -> None:
 
 
 def app(
-    drop: Drop, metrics: ClaimMetrics | None = None, ledger: Ledger | None = None, heat: Heat | None = None
+    drop: Drop,
+    metrics: ClaimMetrics | None = None,
+    ledger: Ledger | None = None,
+    heat: Heat | None = None,
+    drain: Drain | None = None,
 ) -> Starlette:
     """The application over the drop's content."""
     envelope, assets = manifest.read_content(drop.folder / "drop" / "content.zip")
     found = manifest.verify(envelope, drop.facts.owner_public_key.encode(), assets)
     asking, counted, asked = Asking(SignerClient(drop.socket)), metrics or ClaimMetrics(), ledger or Ledger()
-    return make_app(
-        Mint(drop.facts, found, assets, asking, counted, drop.folder, asked, heat or Heat(drop.folder / "no"))
-    )
+    heat, drain = heat or Heat(drop.folder / "no"), drain or Drain(drop.folder / "no")
+    return make_app(Mint(drop.facts, found, assets, asking, counted, drop.folder, asked, heat, drain))
 
 
 def body(claim: Claim, **changes: object) -> dict[str, object]:
@@ -294,6 +300,27 @@ def test_too_hot_it_takes_no_claim_and_is_out_of_the_front_and_still_finds_what_
         told.write(file, msgspec.structs.replace(heat, rung="drain"))
         assert client.get("/readyz").status_code == 200
         assert client.post("/v1/claims", json=asked).json().get("error", {}).get("code") != "too_hot"
+
+
+def test_drained_it_takes_no_new_claim_and_answers_what_it_sold(drop: Drop, http: TestClient, tmp_path: Path) -> None:
+    assert http.get("/readyz").status_code == 200
+    with TestClient(app(drop, drain=Drain(tmp_path))) as client:
+        drained.write(tmp_path, Drained(7, "responder", "a new disk"))
+        refused = client.post("/v1/claims", json=body(drop.claim("new")))
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "drained")
+        assert refused.headers["Retry-After"] == "10"
+        ready = client.get("/readyz")
+        assert (ready.status_code, ready.json()["reason"]) == (503, "drained by the responder: a new disk")
+        sold = client.get("/v1/claims/kept").json()
+        same = body(drop.claim("kept"), to=sold["voucher"]["to"])
+        kept = client.post("/v1/claims", json=same)
+        assert (kept.status_code, kept.json()) == (200, sold)
+        for other in (same | {"slot": 1}, same | {"to": "0x" + "01" * 20}, {}):
+            assert client.post("/v1/claims", json=other).status_code == 503
+        (tmp_path / drained.FILE).write_text("{")
+        assert client.get("/readyz").status_code == 503, "one that can't be read is lifted by undrain alone"
+        drained.lift(tmp_path)
+        assert client.get("/readyz").status_code == 200
 
 
 def test_an_agent_that_is_gone_stops_nobody(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from infra.ops.__main__ import main
 from infra.ops.looking import parse
 from infra.provision import commands, power
 from infra.stacks import Stack
-from node_image.recovery import clock
+from node_image.recovery import clock, drained
 from tests import redfish
 from tests.e2e.hub_world import NATS
 from tests.e2e.standing import wait_for
@@ -155,6 +156,17 @@ def test_commands_one_by_one(ill: World, typed: Typed, tmp_path: Path) -> None:
     assert (code, "unknown_service" in err) == (6, True)
     assert typed("command", NODE, "restart", "--yes")[0] == 2
     assert typed("command", NODE, "status", "mint")[0] == 2
+    shared = ill.box.place.shared
+    shared.mkdir(parents=True, exist_ok=True)
+    assert typed("command", NODE, "drain", "--reason", "a new disk", "--yes")[0] == 0
+    assert "drained: drained by the responder: a new disk" in typed("command", NODE, "status")[1]
+    trail = json.loads(typed("audit", "--json")[1])
+    assert [one["why"] for one in trail if one["what"] == "command: drain"] == ["a new disk"] * 2
+    assert typed("command", NODE, "undrain", "--yes")[0] == 0
+    assert drained.read(shared) == ""
+    assert typed("command", NODE, "undrain", "--reason", "all is well", "--yes")[0] == 2
+    assert typed("command", NODE, "drain", "--reason", "x" * 201, "--yes")[0] == 2
+    code, out, err = typed("command", NODE, "restart", "courier", "--yes")
     code, out, err = typed("command", NODE, "status", "--json")
     assert json.loads(out)["acted"]["do"] == "restart", err
 
@@ -179,8 +191,10 @@ def test_without_an_agent_a_command_says_so(ill: World, typed: Typed) -> None:
 
 def test_the_runbooks_commands_are_these(ill: World, typed: Typed) -> None:
     page = (ROOT / "docs" / "runbooks" / "recover.md").read_text()
-    lines = [line.split()[1:] for line in page.splitlines() if line.startswith("edgedrop ")]
-    assert [line[0] for line in lines] == ["recover", "command", "command"]
+    lines = [shlex.split(line)[1:] for line in page.splitlines() if line.startswith("edgedrop ")]
+    told = [line[2] for line in lines if line[0] == "command"]
+    assert (lines[0][0], told) == ("recover", ["logs", "restart", "drain", "undrain"])
+    ill.box.place.shared.mkdir(parents=True, exist_ok=True)
     ill.flag("hung")
     Path("build").mkdir()
     for line in lines:

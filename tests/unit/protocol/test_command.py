@@ -11,7 +11,7 @@ import pytest
 import rfc8785
 
 from node_image.protocol import command, dsse
-from node_image.protocol.command import Box, Command, Logs, Reboot, Restart, Stands, Status
+from node_image.protocol.command import Box, Command, Drain, Logs, Reboot, Restart, Stands, Status, Undrain
 from node_image.protocol.errors import CommandRefused
 from node_image.protocol.timing import Interval
 
@@ -77,6 +77,8 @@ REFUSED = [
     ("bad_argument", raw(more="1"), KNOWN),
     ("bad_argument", dsse.sign(command.PAYLOAD_TYPE, b"[]", OWNER), KNOWN),
     ("bad_argument", command.sign(told(action=Logs(command.MOST_LINES + 1)), OWNER), KNOWN),
+    ("bad_argument", command.sign(told(action=Drain("x" * 201)), OWNER), KNOWN),
+    ("bad_argument", command.sign(told(action=Drain("two\nlines")), OWNER), KNOWN),
     ("bad_argument", command.sign(told(sequence=0), OWNER), KNOWN),
     ("unknown_service", command.sign(told(action=Restart("sshd")), OWNER), KNOWN),
     ("unknown_service", command.sign(told(action=Restart("mint; reboot")), OWNER), KNOWN),
@@ -106,7 +108,10 @@ def test_a_command_that_is_refused_says_why(code: str, envelope: bytes, stands: 
     assert len(refused.value.reason) > 10
 
 
-@pytest.mark.parametrize("action", [Status(), Logs(200), Restart("mint"), Restart("engine"), Reboot()])
+@pytest.mark.parametrize(
+    "action",
+    [Status(), Logs(200), Restart("mint"), Restart("engine"), Drain("too hot"), Drain(""), Undrain(), Reboot()],
+)
 @pytest.mark.parametrize(("who", "key"), [("owner", OWNER), ("responder", RESPONDER)])
 def test_each_action_is_read_back_and_may_be_done(action: command.Action, who: str, key: bytes) -> None:
     found, name = command.read(command.sign(told(action=action), key), KEYS)

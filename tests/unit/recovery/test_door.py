@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from node_image.protocol.command import Action, Logs, Reboot, Restart, Status
+from node_image.protocol.command import Action, Drain, Logs, Reboot, Restart, Status, Undrain
+from node_image.recovery import drained
 from node_image.recovery.memory import MAX_OPEN, OPEN_NS, Questions
 from tests.unit.recovery.box import FakeBox, signed
 
@@ -134,6 +135,48 @@ def test_a_bundle_holds_each_log_and_fits_into_a_message(box: FakeBox) -> None:
         for one in ("mint", "signer", "courier", "docker.service", "edgedrop-recovery.service", "edgedrop-watch.timer")
     }
     assert "docker logs --timestamps --tail 50 edgedrop-mint" in box.called
+
+
+def drained_says(box: FakeBox) -> str:
+    told = box.tell(Status(), time.time_ns() // 1000)
+    assert told.outcome
+    return str(told.outcome.status["drained"])
+
+
+def test_a_drained_node_says_so_until_it_is_told_otherwise(box: FakeBox) -> None:
+    shared = box.place.shared
+    shared.mkdir(parents=True)
+    done = box.tell(Drain("a new disk"), 1)
+    assert done.newest
+    assert (done.newest.state, box.called) == ("done", []), "no program is needed for it"
+    assert drained.read(shared) == drained_says(box) == "drained by the responder: a new disk"
+    for said in ("it takes claims again", "it was not drained"):
+        told = box.tell(Undrain(), time.time_ns() // 1000)
+        assert told.newest
+        assert (told.newest.state, told.newest.said) == ("done", said)
+    assert drained_says(box) == ""
+
+
+def test_without_the_services_folder_nothing_is_drained(box: FakeBox) -> None:
+    told = box.tell(Drain(""), 1)
+    assert told.newest
+    assert (told.newest.state, "No such file" in told.newest.said) == ("failed", True)
+
+
+def test_root_follows_no_link_in_the_services_folder(box: FakeBox, tmp_path: Path) -> None:
+    shared, victim = box.place.shared, tmp_path / "victim"
+    shared.mkdir(parents=True)
+    victim.write_text("kept")
+    for name in (drained.FILE, drained.PART):
+        (shared / name).symlink_to(victim)
+    assert box.tell(Drain(""), 1).outcome
+    assert victim.read_text() == "kept"
+    assert not (shared / drained.FILE).is_symlink()
+    box.place.shared.rename(tmp_path / "elsewhere")
+    shared.symlink_to(tmp_path / "elsewhere")
+    told = box.tell(Undrain(), 2)
+    assert told.outcome
+    assert not told.outcome.ok
 
 
 def test_a_status_says_what_runs(box: FakeBox) -> None:
