@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,7 +9,8 @@ import msgspec
 import typer
 
 from infra.audit import audited
-from infra.errors import BadUsage, EdgedropError, NotVerified, Unreachable
+from infra.errors import BadUsage, EdgedropError, NotVerified
+from infra.ops import following
 from infra.ops.acting import AsJson, Drop, Yes
 from infra.ops.output import answer as show
 from infra.ops.output import confirm, say
@@ -19,18 +18,30 @@ from infra.ops.output import tell as print_json
 from infra.ops.recover import target_of
 from infra.provision import commands
 from infra.provision.commands import Wire
-from node_image.protocol.command import MOST_LINES, MOST_REASON, Action, Drain, Logs, Reboot, Restart, Status, Undrain
-from node_image.recovery.answer import Answer
+from node_image.protocol.command import (
+    MOST_LINES,
+    MOST_REASON,
+    Action,
+    Drain,
+    Logs,
+    Reboot,
+    Restart,
+    Rollback,
+    Status,
+    Undrain,
+)
+from node_image.recovery.answer import Answer, Refused
 
-BOOT_S = 240.0
-POLL_S = 1.0
-What = Literal["status", "logs", "restart", "drain", "undrain", "reboot"]
+What = Literal["status", "logs", "restart", "drain", "undrain", "rollback", "reboot"]
+WORDLESS: dict[What, Action] = {"status": Status(), "undrain": Undrain(), "rollback": Rollback(), "reboot": Reboot()}
+# Refusals that are the box's standing, and what helps.
+STANDS_OTHERWISE = {"no_way_back": "edgedrop reimage puts a release there"}
 ARGUMENTS = "restart takes a service of node.yaml or `engine`, the others nothing"
 
 
 def command(
     node: Annotated[str, typer.Argument(help="An appliance of the drop.")],
-    what: Annotated[What, typer.Argument(help="status, logs, restart <service>, drain, undrain, reboot.")],
+    what: Annotated[What, typer.Argument(help="status, logs, restart <service>, drain, undrain, rollback, reboot.")],
     service: Annotated[str, typer.Argument(help="For restart: a service of node.yaml, or `engine`.")] = "",
     drop: Drop = None,
     reason: Annotated[str, typer.Option(help="For drain: why, as the box tells whoever asks it.")] = "",
@@ -56,14 +67,17 @@ def command(
         return
     told = _told(wire, what, action, reason)
     if told.refused:
-        raise NotVerified(f"{node} refuses ({told.refused.code}): {told.refused.reason}", "nothing was done")
+        raise _refused(node, told.refused)
     if told.outcome and told.outcome.bundle:
         file = out or Path(f"{node}.tar.gz")
         file.write_bytes(told.outcome.bundle)
         say(f"{node}: the logs are in {file}")
     if isinstance(action, Reboot) and told.newest:
-        told = _await_boot(wire, told.newest.boot)
+        told = following.boot(wire, told.newest.boot)
     _report(node, told, as_json=as_json)
+    if isinstance(action, Rollback):
+        state = following.switched(wire)
+        say(f"done: {node} runs release {state['release'][:12]} again; edgedrop up puts the wanted one there")
 
 
 def _told(wire: Wire, what: What, action: Action, reason: str) -> Answer:
@@ -82,31 +96,16 @@ def action_of(what: What, service: str, lines: int, reason: str) -> Action:
         raise BadUsage(f"{what} --reason", "drain takes a reason, the others none")
     if not (len(reason) <= MOST_REASON and reason.isprintable()):
         raise BadUsage("--reason is too long, or no single line", f"at most {MOST_REASON} characters")
-    match what:
-        case "status":
-            return Status()
-        case "logs":
-            return Logs(lines)
-        case "restart":
-            return Restart(service)
-        case "drain":
-            return Drain(reason)
-        case "undrain":
-            return Undrain()
-        case "reboot":
-            return Reboot()
+    with_words: dict[What, Action] = {"logs": Logs(lines), "restart": Restart(service), "drain": Drain(reason)}
+    return (WORDLESS | with_words)[what]
 
 
-def _await_boot(wire: Wire, before: str) -> Answer:
-    """The first answer of another boot."""
-    deadline = time.monotonic() + BOOT_S
-    while time.monotonic() < deadline:
-        with suppress(Unreachable):  # it is on its way
-            now = commands.ask(wire)
-            if now.boot != before:
-                return now
-        time.sleep(POLL_S)  # the pace of asking
-    raise Unreachable(f"{wire.node} did not come back in {BOOT_S:.0f} s", f"type: edgedrop recover {wire.node}")
+def _refused(node: str, refused: Refused) -> EdgedropError:
+    """A box that stands otherwise is no forgery."""
+    told = f"{node} refuses ({refused.code}): {refused.reason}"
+    if refused.code in STANDS_OTHERWISE:
+        return EdgedropError(told, f"nothing was done; {STANDS_OTHERWISE[refused.code]}")
+    return NotVerified(told, "nothing was done")
 
 
 def _report(node: str, told: Answer, *, as_json: bool) -> None:

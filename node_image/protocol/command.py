@@ -53,11 +53,15 @@ class Undrain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
     """It takes claims again."""
 
 
+class Rollback(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="do", tag="rollback"):
+    """The release that ran before, out of the box's other slot."""
+
+
 class Reboot(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="do", tag="reboot"):
     """The whole box."""
 
 
-type Action = Status | Logs | Restart | Drain | Undrain | Reboot
+type Action = Status | Logs | Restart | Drain | Undrain | Rollback | Reboot
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,7 +73,7 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sequence: int
     issued_at: int
     expires_at: int
-    action: Status | Logs | Restart | Drain | Undrain | Reboot
+    action: Status | Logs | Restart | Drain | Undrain | Rollback | Reboot
     nonce: str = ""
 
 
@@ -226,4 +230,4 @@ def _check_time(command: Command, time: Interval) -> None:
         raise CommandRefused("not_yet", f"it holds from {command.issued_at} on, it may be {time.lo} only")
 
 
-ACTIONS = tuple(str(kind.__struct_config__.tag) for kind in (Status, Logs, Restart, Drain, Undrain, Reboot))
+ACTIONS = tuple(str(kind.__struct_config__.tag) for kind in (Status, Logs, Restart, Drain, Undrain, Rollback, Reboot))

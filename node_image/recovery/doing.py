@@ -11,7 +11,8 @@ import tarfile
 from collections.abc import Sequence
 from typing import Any
 
-from node_image.protocol.command import ENGINE, Action, Drain, Logs, Reboot, Restart, Status, Undrain
+from node_image.protocol.command import ENGINE, Action, Drain, Logs, Reboot, Restart, Rollback, Status, Undrain
+from node_image.protocol.errors import CommandRefused
 from node_image.recovery import drained
 from node_image.recovery.answer import Outcome, Taken
 from node_image.recovery.drained import Drained
@@ -23,24 +24,31 @@ LOG_S = 8  # ten of them, of an engine that hangs, end before the door's own lim
 MOST_LOG = 48 << 10  # bytes of each log: a bundle must go into one message of the bus (1 MiB)
 UNITS = ("docker.service", "edgedrop-recovery.service", "edgedrop-watch.timer")
 REBOOT = ("systemd-run", "--on-active=2", "--timer-property=AccuracySec=100ms", "systemctl", "reboot")
+INSTALLER = ("python3", "/usr/local/lib/edgedrop/slots.pyz")  # infra/installer.py
+# Out of the door's own unit, which may write next to nothing; what it says and its exit code come back.
+OUTSIDE = ("systemd-run", "--quiet", "--collect", "--wait", "--pipe")
+ROLLBACK = (*OUTSIDE, *INSTALLER, "back")
 RESTART_ENGINE = ("systemctl", "restart", "docker.service")
 
 
 def do(action: Action, taken: Taken, facts: Facts, place: Place) -> Outcome:
-    """Do it; the outcome is told, never raised."""
+    """Do it; the outcome is told, never raised. CommandRefused where the box stands so that nothing may be done."""
     match action:
         case Status():
-            return Outcome(True, "told", status=status(place))
+            outcome = Outcome(True, "told", status=status(place))
         case Logs(lines):
-            return Outcome(True, "bundled", bundle=bundle(facts, lines))
+            outcome = Outcome(True, "bundled", bundle=bundle(facts, lines))
         case Restart(service):
-            return _outcome(RESTART_ENGINE if service == ENGINE else restart(service))
+            outcome = _outcome(RESTART_ENGINE if service == ENGINE else restart(service))
         case Drain(reason):
-            return drain(place, Drained(taken.sequence, taken.by, reason))
+            outcome = drain(place, Drained(taken.sequence, taken.by, reason))
         case Undrain():
-            return undrain(place)
+            outcome = undrain(place)
+        case Rollback():
+            outcome = rollback()
         case Reboot():
-            return _outcome(REBOOT)
+            outcome = _outcome(REBOOT)
+    return outcome
 
 
 def restart(service: str) -> tuple[str, ...]:
@@ -66,6 +74,18 @@ def undrain(place: Place) -> Outcome:
     return Outcome(True, "it takes claims again" if lifted else "it was not drained")
 
 
+def rollback() -> Outcome:
+    """Begun; the installer brings it to its end, the other release or this one."""
+    done = run(ROLLBACK)
+    if not done.ok:
+        raise CommandRefused("no_way_back", done.last)
+    try:
+        release = json.loads(done.text)["release"]
+    except (ValueError, KeyError, TypeError):
+        return Outcome(False, f"the installer was not understood: {done.last}")
+    return Outcome(True, f"release {release[:12]} is being tried; status tells how it ends")
+
+
 def status(place: Place) -> dict[str, Any]:
     """How the box is; what can't be asked is left empty."""
     disk = shutil.disk_usage(place.root)
@@ -78,6 +98,7 @@ def status(place: Place) -> dict[str, Any]:
         "load": os.getloadavg()[0],
         "release": _release(place),
         "drained": drained.read(place.shared),
+        "slots": slots(place),
     }
 
 
@@ -104,6 +125,11 @@ class Ran:
     def __init__(self, code: int, text: str) -> None:
         self.ok, self.text = code == 0, text
 
+    @property
+    def last(self) -> str:
+        """Its last line, which says why where it failed."""
+        return (self.text.strip().splitlines() or [""])[-1][:300]
+
 
 def run(words: Sequence[str], seconds: float = LIMIT_S) -> Ran:
     """Run a program; one that isn't there or doesn't end in time has failed."""
@@ -125,8 +151,16 @@ def run(words: Sequence[str], seconds: float = LIMIT_S) -> Ran:
 
 def _outcome(words: Sequence[str]) -> Outcome:
     done = run(words)
-    said = (done.text.strip().splitlines() or [""])[-1][:300]
-    return Outcome(done.ok, f"{' '.join(words)}: {said or ('done' if done.ok else 'it said nothing')}")
+    return Outcome(done.ok, f"{' '.join(words)}: {done.last or ('done' if done.ok else 'it said nothing')}")
+
+
+def slots(place: Place) -> dict[str, str]:
+    """How the last re-image or rollback stands; nothing on a box that had none."""
+    try:
+        state = json.loads((place.slots / "state.json").read_text())
+        return {name: str(state[name]) for name in ("phase", "release", "why")}
+    except (OSError, ValueError, KeyError):
+        return {}
 
 
 def _release(place: Place) -> str:

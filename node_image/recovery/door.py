@@ -65,12 +65,21 @@ class Door:
         acts = not isinstance(wanted.action, (Status, Logs))
         self._memory.keep(taken, acts=acts)
         log("command begun", node=self._facts.node, sequence=wanted.sequence, do=do, by=by)
-        outcome = doing.do(wanted.action, taken, self._facts, self._place)
-        log("command ended", node=self._facts.node, sequence=wanted.sequence, ok=outcome.ok, said=outcome.said)
-        ended = msgspec.structs.replace(taken, state="done" if outcome.ok else "failed", said=outcome.said)
-        with suppress(Lost):  # it stays begun, and whoever asked is told what came of it
-            self._memory.keep(ended, acts=acts)
+        try:
+            outcome = doing.do(wanted.action, taken, self._facts, self._place)
+        except CommandRefused as refusal:
+            self._end(msgspec.structs.replace(taken, state="failed", said=str(refusal)), acts=acts)
+            raise
+        self._end(
+            msgspec.structs.replace(taken, state="done" if outcome.ok else "failed", said=outcome.said), acts=acts
+        )
         return outcome
+
+    def _end(self, ended: Taken, *, acts: bool) -> None:
+        """Where it can't be kept it stays begun, and whoever asked is told what came of it."""
+        log("command ended", node=self._facts.node, sequence=ended.sequence, state=ended.state, said=ended.said)
+        with suppress(Lost):
+            self._memory.keep(ended, acts=acts)
 
     def _refused(self, code: str, reason: str) -> Answer:
         log("command refused", level="warning", node=self._facts.node, code=code, reason=reason)

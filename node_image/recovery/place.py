@@ -69,6 +69,11 @@ class Place:
         return self.root / "var/lib/docker/volumes/edgedrop-run/_data"
 
     @property
+    def slots(self) -> Path:
+        """The installer's (node_image/slots)."""
+        return self.root / "var/lib/edgedrop/slots"
+
+    @property
     def applied(self) -> Path:
         """What the plays remember (playbooks/roles/record)."""
         return self.root / "var/lib/edgedrop/applied.json"

@@ -1,6 +1,6 @@
 """The installer on a box, python3 /usr/local/lib/edgedrop/slots.pyz (infra/installer.py); it answers in JSON.
 
-tell | lacks <slot.json | pull REGISTRY PORT REFERENCE.. | stage [--again] <tar | begin | go-on
+tell | lacks <slot.json | pull REGISTRY PORT REFERENCE.. | stage [--again] <tar | begin | back | go-on
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from node_image.slots import content
+from node_image.slots import content, decide
 from node_image.slots.content import ETC, Faulty, Slot
+from node_image.slots.decide import State
 from node_image.slots.disk import APPLIED, Disk
 from node_image.slots.engine import Engine, EngineFault
 from node_image.slots.health import health
@@ -61,14 +62,28 @@ def begin(box: Installer) -> dict[str, Any]:
     """Have systemd try it: whoever asked may go."""
     with alone(wait=False):
         state = box.begin()
-    subprocess.run(["systemctl", "start", "--no-block", UNIT], capture_output=True, timeout=30, check=True)
-    return asdict(state)
+    return _left_to_systemd(state)
+
+
+def back(box: Installer) -> dict[str, Any]:
+    """The same with what is in the other slot; one that was begun and left goes on first."""
+    begun = box.disk.load()
+    if decide.step(begun) is not decide.Step.REST:
+        _left_to_systemd(begun)
+    with alone(wait=False):
+        state = box.go_back()
+    return _left_to_systemd(state)
 
 
 def go_on(box: Installer) -> dict[str, Any]:
     """At boot, and when it was begun."""
     with alone(wait=True):
         return asdict(box.go_on())
+
+
+def _left_to_systemd(state: State) -> dict[str, Any]:
+    subprocess.run(["systemctl", "start", "--no-block", UNIT], capture_output=True, timeout=30, check=True)
+    return asdict(state)
 
 
 def _again() -> bool:
@@ -80,6 +95,7 @@ ASKED: dict[str, Callable[[Installer], dict[str, Any]]] = {
     "lacks": lacks,
     "stage": stage,
     "begin": begin,
+    "back": back,
     "go-on": go_on,
 }
 

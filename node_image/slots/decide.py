@@ -92,6 +92,19 @@ def refusal(state: State, release: str, lost: str, *, again: bool) -> str:
     return ""
 
 
+def no_way_back(state: State, held: str, lost: str) -> str:
+    """Why the other slot is not gone back to, "" where it is. `held`: the release in it, "" for nothing."""
+    if step(state) is not Step.REST:
+        return f"release {state.release[:12]} is being tried: wait for its end"
+    if not held:
+        return "no other release is on this box: it was never re-imaged, or from a bare box"
+    if state.phase is Phase.STAGED:
+        return f"the other slot holds release {held[:12]}, which is staged and never ran"
+    if held in state.bad:
+        return f"the other slot holds release {held[:12]}, which failed here before ({state.why})"
+    return lost
+
+
 def lost(old: Mapping[str, str], new: Mapping[str, str], there: frozenset[str]) -> str:
     """Why the new containers would not find the journal that the old ones wrote. Volumes by their path inside."""
     kept = old.get(JOURNAL)

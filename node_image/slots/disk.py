@@ -49,6 +49,10 @@ class Disk:
         except OSError as fault:
             raise Faulty(f"slot {name} holds nothing: {fault.strerror}") from fault
 
+    def holds(self, name: str) -> bool:
+        """Whether there is anything in it."""
+        return (self.slots / name / DOCUMENT).exists()
+
     def lacks(self, slot: Slot) -> list[str]:
         """SHA-256 of the files that are nowhere on this box."""
         return sorted(slot.files - set(self._held()))

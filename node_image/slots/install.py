@@ -40,11 +40,7 @@ class Installer:
 
     def refusal(self, wanted: Slot, *, again: bool) -> str:
         """Why this slot's content is not taken, "" where it is."""
-        state = self.disk.load()
-        running = self._running()
-        old = {path: name for one in running for path, name in one.volumes.items()}
-        lost = decide.lost(old, wanted.volumes, self.engine.volumes())
-        return decide.refusal(state, wanted.release, lost, again=again)
+        return decide.refusal(self.disk.load(), wanted.release, self._lost(wanted, self._running()), again=again)
 
     def stage(self, stream: IO[bytes], *, again: bool) -> State:
         """Fill the free slot, and write down what runs as the other; what runs goes on."""
@@ -53,8 +49,7 @@ class Installer:
             raise Refused(decide.refusal(state, "", "", again=again))
         running, free = self._running(), decide.other(state.current)
         wanted = self.disk.stage(free, stream)
-        missing = [one.image for one in wanted.containers if not self.engine.has_image(one.image)]
-        if why := self.refusal(wanted, again=again) or (missing and f"the image {missing[0]} is not here"):
+        if why := self.refusal(wanted, again=again) or self._missing(wanted):
             raise Refused(why)
         current = ""
         if running:
@@ -69,6 +64,20 @@ class Installer:
         if state.phase is not decide.Phase.STAGED:
             raise Refused(f"nothing is staged: this box is {state.phase}")
         return self.disk.save(decide.begun(state, self.ask()))
+
+    def go_back(self) -> State:
+        """From now on the other slot is tried, as a release that was staged, whoever is killed; what runs is kept."""
+        state, running = self.disk.load(), self._running()
+        slot = decide.other(state.current)
+        wanted = self.disk.slot(slot) if self.disk.holds(slot) else None
+        held = wanted.release if wanted else ""
+        lost = (self._lost(wanted, running) or self._missing(wanted)) if wanted else ""
+        if why := decide.no_way_back(state, held, lost):
+            raise Refused(why)
+        if running:
+            self.disk.take_over(state.current, running)
+            self.disk.switch(state.current)
+        return self.disk.save(decide.begun(decide.staged(state, slot, held, state.current), self.ask()))
 
     def go_on(self) -> State:
         """To an end: the new release, or the old one."""
@@ -135,6 +144,14 @@ class Installer:
             if good == SURE or dead or passed > GATE_S:
                 return why
             self.pause(POLL_S)
+
+    def _lost(self, wanted: Slot, running: tuple[Container, ...]) -> str:
+        old = {path: name for one in running for path, name in one.volumes.items()}
+        return decide.lost(old, wanted.volumes, self.engine.volumes())
+
+    def _missing(self, wanted: Slot) -> str:
+        missing = [one.image for one in wanted.containers if not self.engine.has_image(one.image)]
+        return f"the image {missing[0]} is not here" if missing else ""
 
     def _running(self) -> tuple[Container, ...]:
         """What is on the box now."""

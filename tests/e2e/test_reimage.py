@@ -78,8 +78,9 @@ def test_another_release_is_committed_whoever_is_killed(shared: Standing, shared
 
 
 def test_the_page_brings_the_wanted_one_back_and_no_preview_finds_a_change(shared: Standing, quay: str) -> None:
-    first, _, checked, second = shared.runbook("reimage", quay)
+    first, back, _, checked, second = shared.runbook("reimage", quay)
     assert "it sells" in first.stdout
+    assert f"done: {NODE} runs release" in back.stderr
     assert "good: release" in checked.stdout
     assert "it sells" in second.stdout
     assert mint(quay) == release.current(shared.lab).images["mint"]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node_image.protocol import command, dsse
-from node_image.protocol.command import Box, Command, Drain, Logs, Reboot, Restart, Stands, Status, Undrain
+from node_image.protocol.command import Box, Command, Drain, Logs, Reboot, Restart, Rollback, Stands, Status, Undrain
 from node_image.protocol.errors import CommandRefused
 from node_image.protocol.timing import Interval
 
@@ -25,6 +25,7 @@ ACTIONS = st.one_of(
     st.just(Status()),
     st.just(Reboot()),
     st.just(Undrain()),
+    st.just(Rollback()),
     st.builds(Drain, st.text(max_size=2 * command.MOST_REASON)),
     st.builds(Restart, st.text(max_size=20)),
     st.builds(Logs, st.integers(-9, 5000)),

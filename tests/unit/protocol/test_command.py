@@ -11,7 +11,7 @@ import pytest
 import rfc8785
 
 from node_image.protocol import command, dsse
-from node_image.protocol.command import Box, Command, Drain, Logs, Reboot, Restart, Stands, Status, Undrain
+from node_image.protocol.command import Box, Command, Drain, Logs, Reboot, Restart, Rollback, Stands, Status, Undrain
 from node_image.protocol.errors import CommandRefused
 from node_image.protocol.timing import Interval
 
@@ -110,7 +110,17 @@ def test_a_command_that_is_refused_says_why(code: str, envelope: bytes, stands: 
 
 @pytest.mark.parametrize(
     "action",
-    [Status(), Logs(200), Restart("mint"), Restart("engine"), Drain("too hot"), Drain(""), Undrain(), Reboot()],
+    [
+        Status(),
+        Logs(200),
+        Restart("mint"),
+        Restart("engine"),
+        Drain("too hot"),
+        Drain(""),
+        Undrain(),
+        Rollback(),
+        Reboot(),
+    ],
 )
 @pytest.mark.parametrize(("who", "key"), [("owner", OWNER), ("responder", RESPONDER)])
 def test_each_action_is_read_back_and_may_be_done(action: command.Action, who: str, key: bytes) -> None:

@@ -30,6 +30,7 @@ SHIM = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$EDGEDROP_ROOT/called"
 [ -e "$EDGEDROP_ROOT/hangs" ] && sleep 60
 [ -e "$EDGEDROP_ROOT/fails" ] && echo "no such thing" && exit 1
+[ -e "$EDGEDROP_ROOT/says" ] && cat "$EDGEDROP_ROOT/says" && exit 0
 [ "$1" = ps ] && echo "edgedrop-mint running"
 echo "said by $(basename "$0")"
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import tarfile
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from node_image.protocol.command import Action, Drain, Logs, Reboot, Restart, Status, Undrain
+from node_image.protocol.command import Action, Drain, Logs, Reboot, Restart, Rollback, Status, Undrain
 from node_image.recovery import drained
 from node_image.recovery.memory import MAX_OPEN, OPEN_NS, Questions
 from tests.unit.recovery.box import FakeBox, signed
@@ -135,6 +136,32 @@ def test_a_bundle_holds_each_log_and_fits_into_a_message(box: FakeBox) -> None:
         for one in ("mint", "signer", "courier", "docker.service", "edgedrop-recovery.service", "edgedrop-watch.timer")
     }
     assert "docker logs --timestamps --tail 50 edgedrop-mint" in box.called
+
+
+BACK = "systemd-run --quiet --collect --wait --pipe python3 /usr/local/lib/edgedrop/slots.pyz back"
+
+
+def test_what_the_installer_says_of_a_rollback_is_told(box: FakeBox) -> None:
+    (box.place.root / "says").write_text(json.dumps({"phase": "trying", "release": "ab" * 32}))
+    told = box.tell(Rollback(), 1)
+    assert (told.refused, box.called) == (None, [BACK])
+    assert told.newest
+    assert (told.newest.state, told.newest.said.partition(";")[0]) == ("done", "release abababababab is being tried")
+    box.place.slots.mkdir(parents=True)
+    state = {"phase": "rolled back", "release": "ab" * 32, "why": "it is sick"}
+    (box.place.slots / "state.json").write_text(json.dumps(state | {"tries": 1}))
+    looked = box.tell(Status(), 2)
+    assert looked.outcome
+    assert looked.outcome.status["slots"] == state
+
+
+def test_where_there_is_no_way_back_it_is_refused_and_remembered(box: FakeBox) -> None:
+    (box.place.root / "fails").touch()
+    told = box.tell(Rollback(), 1)
+    assert told.refused
+    assert told.newest
+    assert (told.refused.code, told.refused.reason, told.outcome) == ("no_way_back", "no such thing", None)
+    assert (told.newest.state, told.newest.said) == ("failed", "no_way_back: no such thing")
 
 
 def drained_says(box: FakeBox) -> str:

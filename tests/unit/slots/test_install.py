@@ -91,6 +91,63 @@ def test_what_a_play_has_put_there_since_is_what_is_come_back_to(box: Box) -> No
     assert box.runs() == {"old"}
 
 
+def went_back(box: Box) -> Phase:
+    box.installer.go_back()
+    return box.installer.go_on().phase
+
+
+def test_it_goes_back_to_what_ran_before_and_forth_again(box: Box) -> None:
+    with pytest.raises(Refused, match="no other release is on this box"):
+        box.installer.go_back()
+    assert reimaged(box) is Phase.COMMITTED
+    assert (went_back(box), box.runs(), box.tells()) == (Phase.COMMITTED, {"old"}, OLD)
+    assert (box.folder / "lib" / "slots" / "current").readlink() == Path("a")
+    assert (went_back(box), box.runs(), box.tells()) == (Phase.COMMITTED, {"new"}, NEW)
+
+
+def test_what_it_goes_back_to_is_judged_as_any_release_and_what_ran_comes_back(box: Box) -> None:
+    assert reimaged(box) is Phase.COMMITTED
+    box.engine.sick.add(container("mint", "old")["image"])
+    assert (went_back(box), box.runs(), box.tells()) == (Phase.ROLLED_BACK, {"new"}, NEW)
+    with pytest.raises(Refused, match=r"failed here before \(it is not ready: it is sick\)"):
+        box.installer.go_back()
+
+
+def test_there_is_no_way_back_to_what_never_ran_is_tried_failed_or_has_no_image(box: Box) -> None:
+    box.installer.stage(packed("new"), again=False)
+    with pytest.raises(Refused, match="staged and never ran"):
+        box.installer.go_back()
+    box.installer.begin()
+    with pytest.raises(Refused, match="is being tried: wait"):
+        box.installer.go_back()
+    assert box.installer.go_on().phase is Phase.COMMITTED
+    gone = container("signer", "old")["image"]
+    box.engine.images.remove(gone)
+    with pytest.raises(Refused, match=f"the image {gone} is not here"):
+        box.installer.go_back()
+    box.engine.images.add(gone)
+    box.engine.named.remove("edgedrop-journal")
+    with pytest.raises(Refused, match="journal is gone"):
+        box.installer.go_back()
+    assert box.runs() == {"new"}
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+def test_killed_at_any_step_of_going_back_it_is_the_one_or_the_other(tmp_path: Path, *, late: bool) -> None:
+    for step in range(1, 120):
+        box = a_box(tmp_path / str(step))
+        assert reimaged(box) is Phase.COMMITTED
+        with suppress(Killed), killed_at(box, step, late=late) as steps:
+            went_back(box)
+        assert box.installer.go_on().phase is Phase.COMMITTED
+        assert box.runs() in ({"old"}, {"new"}), step
+        assert box.tells() == (OLD if box.runs() == {"old"} else NEW), step
+        assert (went_back(box), len(box.runs())) == (Phase.COMMITTED, 1), step
+        if steps[0] < step:
+            return
+    raise AssertionError("it never came to its end")
+
+
 def test_a_container_that_is_as_wanted_is_left_alone(box: Box) -> None:
     kept = box.engine.made["edgedrop-bus"]
     told = document("new", {"drop.json": hashlib.sha256(b"old").hexdigest()})
