@@ -25,6 +25,7 @@ from node_image.protocol.command import (
     Drain,
     Logs,
     Reboot,
+    ReleaseKeys,
     Restart,
     Rollback,
     Status,
@@ -32,16 +33,29 @@ from node_image.protocol.command import (
 )
 from node_image.recovery.answer import Answer, Refused
 
-What = Literal["status", "logs", "restart", "drain", "undrain", "rollback", "reboot"]
-WORDLESS: dict[What, Action] = {"status": Status(), "undrain": Undrain(), "rollback": Rollback(), "reboot": Reboot()}
+What = Literal["status", "logs", "restart", "drain", "undrain", "rollback", "release-keys", "reboot"]
+WORDLESS: dict[What, Action] = {
+    "status": Status(),
+    "undrain": Undrain(),
+    "rollback": Rollback(),
+    "release-keys": ReleaseKeys(),
+    "reboot": Reboot(),
+}
 # Refusals that are the box's standing, and what helps.
-STANDS_OTHERWISE = {"no_way_back": "edgedrop reimage puts a release there"}
+STANDS_OTHERWISE = {
+    "no_way_back": "edgedrop reimage puts a release there",
+    "not_closed": "close its grants first, each: docs/runbooks/box-leaves.md",
+    "not_ready": "the signer is just coming up: type it again",
+    "stopped": "see docs/runbooks/hsm-out.md, then type it again",
+}
 ARGUMENTS = "restart takes a service of node.yaml or `engine`, the others nothing"
 
 
 def command(
     node: Annotated[str, typer.Argument(help="An appliance of the drop.")],
-    what: Annotated[What, typer.Argument(help="status, logs, restart <service>, drain, undrain, rollback, reboot.")],
+    what: Annotated[
+        What, typer.Argument(help="status, logs, restart <service>, drain, undrain, rollback, release-keys, reboot.")
+    ],
     service: Annotated[str, typer.Argument(help="For restart: a service of node.yaml, or `engine`.")] = "",
     drop: Drop = None,
     reason: Annotated[str, typer.Option(help="For drain: why, as the box tells whoever asks it.")] = "",
@@ -60,7 +74,7 @@ def command(
     action = action_of(what, service, lines, reason)
     wire = target_of(node, drop, None).wire
     if not isinstance(action, (Status, Logs)):
-        confirm(f"{what} {service or node}" + (f" on {node}" if service else ""), yes=yes)
+        confirm(_words(what, node, service), yes=yes)
     if leave is not None:
         sequence = commands.leave(wire, action, leave * 60)
         say(f"{node}: left as number {sequence} for {leave} minutes; edgedrop recover {node} says what came of it")
@@ -78,6 +92,13 @@ def command(
     if isinstance(action, Rollback):
         state = following.switched(wire)
         say(f"done: {node} runs release {state['release'][:12]} again; edgedrop up puts the wanted one there")
+
+
+def _words(what: What, node: str, service: str) -> str:
+    """What a person is asked."""
+    if what == "release-keys":
+        return f"destroy the signing keys of {node} for good"
+    return f"{what} {service} on {node}" if service else f"{what} {node}"
 
 
 def _told(wire: Wire, what: What, action: Action, reason: str) -> Answer:

@@ -61,7 +61,7 @@ def tell(wire: Wire, action: Action, seconds: float = DONE_S) -> Answer:
 def leave(wire: Wire, action: Action, hold_s: int) -> int:
     """For a box that is away: it does it when it is back within that time, where it knows the time; the sequence."""
     made = _command(wire, action, 0, hold_s, "")
-    _run(wire, lambda client: _left(wire, client, command.sign(made, keys.responder_pem())))
+    _run(wire, lambda client: _left(wire, client, _signed(made)))
     return made.sequence
 
 
@@ -82,6 +82,11 @@ def _command(wire: Wire, action: Action, newest: int, hold_s: int, nonce: str) -
     return Command(1, wire.stack, wire.node, sequence, now - ISSUED_BEFORE_S, now + hold_s, action, nonce)
 
 
+def _signed(made: Command) -> bytes:
+    """By the responder, but for what the owner alone commands."""
+    return command.sign(made, keys.owner_pem() if isinstance(made.action, command.OWNERS) else keys.responder_pem())
+
+
 async def _asked(wire: Wire, client: Client, seconds: float) -> Answer:
     asked, deadline = secrets.token_bytes(16), time.monotonic() + seconds
     async with _replies(wire, client) as answers:
@@ -97,7 +102,7 @@ async def _told(wire: Wire, client: Client, action: Action, seconds: float) -> A
     stands = await _asked(wire, client, wire.ask_s)
     newest = stands.newest.sequence if stands.newest else 0
     made = _command(wire, action, newest, LIVE_S, stands.nonce)
-    envelope = command.sign(made, keys.responder_pem())
+    envelope = _signed(made)
     async with _replies(wire, client) as answers:
         await client.publish(command.subject(wire.stack, wire.node), envelope)
         deadline, ended = time.monotonic() + seconds, None

@@ -48,8 +48,11 @@ class Asking:
         return told
 
     async def cloud_ready(self, own: dict[str, Any]) -> bool:
-        """By its own status this node's HSM is out, and the hub's signer has something left for this node."""
-        if self.cloud is None or not (own.get("keystore") or {}).get("down"):
+        """By its own status this node's HSM is out, and the hub's signer has something left for this node.
+
+        A grant that is closed answers for itself, and asks nobody.
+        """
+        if self.cloud is None or own.get("closed") or not (own.get("keystore") or {}).get("down"):
             return False
         try:
             told = await self.cloud.ask("status")

@@ -24,6 +24,7 @@ LONGEST_S = 24 * 3600  # from issue to expiry
 MOST_LINES = 2000
 MOST_REASON = 200  # characters
 MOST_SEQUENCE = (1 << 53) - 1  # what JSON holds exactly
+OWNER = "owner"  # how a box names the owner's key
 ENGINE = "engine"  # beside the services of node.yaml, what a restart may name
 
 
@@ -57,11 +58,15 @@ class Rollback(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     """The release that ran before, out of the box's other slot."""
 
 
+class ReleaseKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="do", tag="release-keys"):
+    """The node's signing keys are destroyed for good, once each of its grants is closed; its journals stay."""
+
+
 class Reboot(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="do", tag="reboot"):
     """The whole box."""
 
 
-type Action = Status | Logs | Restart | Drain | Undrain | Rollback | Reboot
+type Action = Status | Logs | Restart | Drain | Undrain | Rollback | ReleaseKeys | Reboot
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,7 +78,7 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sequence: int
     issued_at: int
     expires_at: int
-    action: Status | Logs | Restart | Drain | Undrain | Rollback | Reboot
+    action: Status | Logs | Restart | Drain | Undrain | Rollback | ReleaseKeys | Reboot
     nonce: str = ""
 
 
@@ -135,9 +140,11 @@ def read(envelope: bytes, keys: Mapping[str, bytes]) -> tuple[Command, str]:
     return command, name
 
 
-def check(command: Command, box: Box, stands: Stands) -> None:
-    """Whether this box may do it now; CommandRefused with the first reason against it."""
+def check(command: Command, by: str, box: Box, stands: Stands) -> None:
+    """Whether this box may do it now; `by` names the key. CommandRefused with the first reason against it."""
     _check_box(command, box)
+    if isinstance(command.action, OWNERS) and by != OWNER:
+        raise CommandRefused("not_owners", f"the owner's key alone commands this, it is signed by the {by}'s")
     _check_action(command.action, box)
     _check_sequence(command, stands.newest)
     _check_lifetime(command)
@@ -230,4 +237,6 @@ def _check_time(command: Command, time: Interval) -> None:
         raise CommandRefused("not_yet", f"it holds from {command.issued_at} on, it may be {time.lo} only")
 
 
-ACTIONS = tuple(str(kind.__struct_config__.tag) for kind in (Status, Logs, Restart, Drain, Undrain, Rollback, Reboot))
+KINDS = (Status, Logs, Restart, Drain, Undrain, Rollback, ReleaseKeys, Reboot)
+ACTIONS = tuple(str(kind.__struct_config__.tag) for kind in KINDS)
+OWNERS = (ReleaseKeys,)  # what the responder's key does not command

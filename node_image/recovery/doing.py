@@ -9,9 +9,21 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from node_image.protocol.command import ENGINE, Action, Drain, Logs, Reboot, Restart, Rollback, Status, Undrain
+from node_image.protocol.command import (
+    ENGINE,
+    Action,
+    Drain,
+    Logs,
+    Reboot,
+    ReleaseKeys,
+    Restart,
+    Rollback,
+    Status,
+    Undrain,
+)
 from node_image.protocol.errors import CommandRefused
 from node_image.recovery import drained
 from node_image.recovery.answer import Outcome, Taken
@@ -28,12 +40,22 @@ INSTALLER = ("python3", "/usr/local/lib/edgedrop/slots.pyz")  # infra/installer.
 # Out of the door's own unit, which may write next to nothing; what it says and its exit code come back.
 OUTSIDE = ("systemd-run", "--quiet", "--collect", "--wait", "--pipe")
 ROLLBACK = (*OUTSIDE, *INSTALLER, "back")
+GIVE_UP = ("docker", "exec", "-i", "edgedrop-signer", "python3", "-m", "node_image.signer", "give-up")
 RESTART_ENGINE = ("systemctl", "restart", "docker.service")
 
 
-def do(action: Action, taken: Taken, facts: Facts, place: Place) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be done, as it was taken, and the envelope that it came in."""
+
+    action: Action
+    taken: Taken
+    envelope: bytes
+
+
+def do(order: Order, facts: Facts, place: Place) -> Outcome:
     """Do it; the outcome is told, never raised. CommandRefused where the box stands so that nothing may be done."""
-    match action:
+    match order.action:
         case Status():
             outcome = Outcome(True, "told", status=status(place))
         case Logs(lines):
@@ -41,11 +63,13 @@ def do(action: Action, taken: Taken, facts: Facts, place: Place) -> Outcome:
         case Restart(service):
             outcome = _outcome(RESTART_ENGINE if service == ENGINE else restart(service))
         case Drain(reason):
-            outcome = drain(place, Drained(taken.sequence, taken.by, reason))
+            outcome = drain(place, Drained(order.taken.sequence, order.taken.by, reason))
         case Undrain():
             outcome = undrain(place)
         case Rollback():
             outcome = rollback()
+        case ReleaseKeys():
+            outcome = release_keys(order.envelope)
         case Reboot():
             outcome = _outcome(REBOOT)
     return outcome
@@ -84,6 +108,18 @@ def rollback() -> Outcome:
     except (ValueError, KeyError, TypeError):
         return Outcome(False, f"the installer was not understood: {done.last}")
     return Outcome(True, f"release {release[:12]} is being tried; status tells how it ends")
+
+
+def release_keys(envelope: bytes) -> Outcome:
+    """The signer reads the owner's word itself, and destroys its keys or says why not."""
+    done = run(GIVE_UP, stdin=envelope)
+    try:
+        told = json.loads(done.text)
+        if "refused" in told:
+            raise CommandRefused(told["refused"]["code"], told["refused"]["reason"])
+        return Outcome(True, f"destroyed for good: {', '.join(told['keys'])}; its journals are kept")
+    except (ValueError, KeyError, TypeError):
+        return Outcome(False, f"the signer was not reached: {done.last}")
 
 
 def status(place: Place) -> dict[str, Any]:
@@ -131,12 +167,12 @@ class Ran:
         return (self.text.strip().splitlines() or [""])[-1][:300]
 
 
-def run(words: Sequence[str], seconds: float = LIMIT_S) -> Ran:
+def run(words: Sequence[str], seconds: float = LIMIT_S, stdin: bytes = b"") -> Ran:
     """Run a program; one that isn't there or doesn't end in time has failed."""
     try:
         done = subprocess.run(
             words,
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=seconds,

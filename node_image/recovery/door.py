@@ -17,6 +17,7 @@ from node_image.protocol.command import Command, Logs, Stands, Status
 from node_image.protocol.errors import CommandRefused
 from node_image.recovery import clock, doing
 from node_image.recovery.answer import ASK, Answer, Outcome, Record, Refused, Taken
+from node_image.recovery.doing import Order
 from node_image.recovery.memory import Busy, Lost, Memory, Questions
 from node_image.recovery.place import Place
 from node_image.service import log
@@ -37,8 +38,8 @@ class Door:
                 return self._answer(running=self._memory.runs(), nonce=self._questions.draw())
             wanted, by = command.read(asked, self._keys)
             with self._memory.alone():
-                self._admit(wanted)
-                outcome = self._do(wanted, by)
+                self._admit(wanted, by)
+                outcome = self._do(wanted, by, asked)
             return self._answer(outcome=outcome)
         except CommandRefused as refusal:
             return self._refused(refusal.code, refusal.reason)
@@ -51,14 +52,14 @@ class Door:
     def _keys(self) -> dict[str, bytes]:
         return {name: pem.encode() for name, pem in self._facts.keys.items()}
 
-    def _admit(self, wanted: Command) -> None:
+    def _admit(self, wanted: Command, by: str) -> None:
         """CommandRefused where it must not be done."""
         newest = self._memory.read().newest
         stands = Stands(newest.sequence if newest else 0, clock.interval(), self._questions.open())
-        command.check(wanted, self._facts.box, stands)
+        command.check(wanted, by, self._facts.box, stands)
         self._questions.spend(wanted.nonce)
 
-    def _do(self, wanted: Command, by: str) -> Outcome:
+    def _do(self, wanted: Command, by: str, envelope: bytes) -> Outcome:
         """Once, whatever happens: it is on disk as begun before it is done."""
         do = str(wanted.action.__struct_config__.tag)
         taken = Taken(wanted.sequence, do, by, self._boot, "begun")
@@ -66,7 +67,7 @@ class Door:
         self._memory.keep(taken, acts=acts)
         log("command begun", node=self._facts.node, sequence=wanted.sequence, do=do, by=by)
         try:
-            outcome = doing.do(wanted.action, taken, self._facts, self._place)
+            outcome = doing.do(Order(wanted.action, taken, envelope), self._facts, self._place)
         except CommandRefused as refusal:
             self._end(msgspec.structs.replace(taken, state="failed", said=str(refusal)), acts=acts)
             raise

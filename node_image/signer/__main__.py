@@ -1,7 +1,8 @@
-"""`python3 -m node_image.signer`: serve. With `address`, `status` or `close`: ask the running signer, print JSON.
+"""`python3 -m node_image.signer`: serve. With `address`, `status`, `close`, `give-up`: ask the running one, print JSON.
 
 `address` and `status` take a grant's id, and mean the node's first one where none is given. `close` reads the owner's
-command on stdin; its answer is the lease key's last word (node_image/protocol/closeout.py).
+command on stdin; its answer is the lease key's last word (node_image/protocol/closeout.py). `give-up` reads the owner's
+`release-keys` there (node_image/protocol/command.py) and ends with 1 where it is refused.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from node_image.protocol.errors import ProtocolError
 from node_image.protocol.facts import DropFacts, parse
 from node_image.service import log
 from node_image.signer.client import SignerAway, SignerClient, SignerRefused, socket_of, socket_of_grant
+from node_image.signer.giving_up import NodeKeys
 from node_image.signer.journal_file import DiskFault
 from node_image.signer.keystores import HsmFault, Misfit, Shared, refuse_plain_keys
 from node_image.signer.serve import serve_grant
 
 SOFTHSM = "pkcs11:?module=/usr/lib/softhsm/libsofthsm2.so&token=edgedrop&pin-file=/var/lib/edgedrop/tokens/pin"
+GIVE_UP_S = 60.0
 SOCKET_S = 20.0  # a signer opens and warms its HSM, and reads its journal, before it knows its key
 
 
@@ -80,15 +83,18 @@ async def _serve(settings: Settings) -> None:
 
 async def _serve_all(settings: Settings, facts: DropFacts) -> None:
     """Each epoch on its socket. Where one ends, all do: a claim comes to the oldest first, the others sell nothing."""
-    keystore = Shared(settings.keystore)
+    keys = NodeKeys(facts, Shared(settings.keystore), settings.journal_dir)
     grants = ((one, socket_of(settings.socket, one.epoch)) for one in facts.each())
-    await asyncio.gather(*(serve_grant(one, keystore.key, settings.journal_dir, socket) for one, socket in grants))
+    served = (serve_grant(one, keys.key, settings.journal_dir, socket, keys) for one, socket in grants)
+    await asyncio.gather(keys.finish(), *served)
 
 
 def _asked(settings: Settings, what: str, grant_id: str = "") -> int:
     try:
         if what == "close":
             return asyncio.run(_close(settings, sys.stdin.buffer.read()))
+        if what == "give-up":
+            return asyncio.run(_give_up(settings, sys.stdin.buffer.read()))
         return asyncio.run(_ask(_socket(settings, grant_id) if grant_id else settings.socket, what))
     except ProtocolError as fault:
         print(f"error: {fault}\nhint: `edgedrop status` says which grants the node is to hold", file=sys.stderr)
@@ -109,6 +115,20 @@ async def _close(settings: Settings, envelope: bytes) -> int:
         print(f"error: {fault}\nhint: `edgedrop closeout` makes the command that belongs on stdin", file=sys.stderr)
         return 5
     print(json.dumps({"high_seqs": told["high_seqs"], "signature": "0x" + told["signature"].hex()}))
+    return 0
+
+
+async def _give_up(settings: Settings, envelope: bytes) -> int:
+    """Said again, the same answer."""
+    try:
+        told = await SignerClient(settings.socket, GIVE_UP_S).ask("give_up", envelope=envelope)
+    except SignerRefused as refusal:
+        print(json.dumps({"refused": {"code": refusal.code, "reason": str(refusal)}}))
+        return 1
+    except SignerAway as fault:
+        print(f"error: {fault}", file=sys.stderr)
+        return 5
+    print(json.dumps(told))
     return 0
 
 

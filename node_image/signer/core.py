@@ -181,6 +181,11 @@ class Signer:
         """The grant's key as an address."""
         return address_of(self._key.public)
 
+    @property
+    def public(self) -> bytes:
+        """The grant's key, uncompressed."""
+        return self._key.public
+
     def keystore(self) -> Report:
         """How the key's keystore does."""
         return self._key.report()
@@ -301,6 +306,20 @@ class Signer:
             except (DiskFault, HsmFault) as fault:
                 self.stopped = str(fault)
                 raise Refused("stopped", self.stopped) from fault
+
+    async def last_word(self) -> tuple[bytes, bytes]:
+        """What the close-out signs, and its signature; Refused where the grant is not closed."""
+        async with self._changing:
+            self._refuse_unless_sound()
+            if self.state.closed is None:
+                node, epoch = self.facts.node, self.facts.epoch
+                how = f"edgedrop closeout {node} --epoch {epoch}"
+                raise Refused("not_closed", f"epoch {epoch} of {node} is not closed: {how}")
+            try:
+                high_seqs, signature = await self._sign_close_out()
+            except (DiskFault, HsmFault) as fault:
+                raise Refused("stopped", str(fault)) from fault
+            return digest(self._separator, close_out_hash(self.state.grant_id, high_seqs)), signature
 
     def _refuse_unless_sound(self) -> None:
         """Nothing is written to a journal that a fault or a witness stopped."""

@@ -26,6 +26,11 @@ class Reserves:
         self._grant_id, self._separator = unhex(facts.grant_id), facts.domain().separator
 
     @property
+    def public(self) -> bytes:
+        """The enrolment key, uncompressed."""
+        return self._key.public
+
+    @property
     def address(self) -> bytes:
         """The enrolment key's."""
         return address_of(self._key.public)

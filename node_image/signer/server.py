@@ -22,6 +22,7 @@ from node_image.protocol.rules import Claim
 from node_image.protocol.voucher import Voucher
 from node_image.signer.core import Refused, Signer
 from node_image.signer.framing import Unframed, framed, messages
+from node_image.signer.giving_up import NodeKeys
 from node_image.signer.intake import Told
 from node_image.signer.status import status
 
@@ -85,10 +86,10 @@ def refused(number: int, refusal: Refused) -> Bad:
 
 
 class SocketServer:
-    """Answers for one signer."""
+    """Answers for one signer; `keys` are its node's, where it may be told to give them up."""
 
-    def __init__(self, signer: Signer) -> None:
-        self.signer = signer
+    def __init__(self, signer: Signer, keys: NodeKeys | None = None) -> None:
+        self.signer, self._keys = signer, keys
         self.operations: dict[str, Callable[[Ask], Awaitable[object]]] = {
             "status": self._status,
             "lease": self._lease,
@@ -98,6 +99,7 @@ class SocketServer:
             "question": self._question,
             "witness": self._witness,
             "newest": self._newest,
+            "give_up": self._give_up,
         }
 
     async def serve(self, path: Path) -> asyncio.Server:
@@ -118,6 +120,11 @@ class SocketServer:
         command = closeout.verify(given(ask.envelope, "envelope"), self.signer.facts.owner_public_key.encode())
         high_seqs, signature = await self.signer.close(command)
         return {"high_seqs": high_seqs, "signature": signature}
+
+    async def _give_up(self, ask: Ask) -> object:
+        if self._keys is None:
+            raise Refused("bad_command", "the hub's signer gives no keys up")
+        return {"keys": await self._keys.give_up(given(ask.envelope, "envelope"))}
 
     async def _question(self, _ask: Ask) -> object:
         return {"grant_id": self.signer.facts.grant_id, "nonce": self.signer.question()}

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from node_image.protocol.rules import Standing
+from node_image.signer import giving_up
 from node_image.signer.core import Signer
 
 
@@ -40,7 +41,8 @@ def _reason(signer: Signer, standing: Standing) -> str:
     if signer.stopped or standing.verdict.final:
         return signer.stopped or standing.verdict.reason
     if signer.state.closed:
-        return "this node's grant is closed out"
+        keystore = signer.keystore()
+        return keystore.down if keystore.kind == giving_up.KIND else "this node's grant is closed out"
     return standing.unable if signer.state.leases else "this node holds no lease yet"
 
 

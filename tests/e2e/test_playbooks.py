@@ -29,7 +29,7 @@ from infra.provision.commands import Wire
 from node_image.bus.config import HUB_USER, leaf_config
 from node_image.cooling import AGENT_PORT, STATUS_PORT
 from node_image.protocol import dsse, voucher
-from node_image.protocol.command import Logs, Reboot, Restart, Status
+from node_image.protocol.command import Drain, Logs, Reboot, Restart, Status, Undrain
 from node_image.recovery.place import Facts
 from node_image.spec import node_file, render
 from tests.drop_on_disk import Drop, make_drop
@@ -346,7 +346,8 @@ def test_one_look_of_the_watch_finds_nothing_to_do(node: Node) -> None:
     assert (seen["ill_since"], seen["steps"]) == ({}, [])
 
 
-def test_a_reboot_is_done_once_and_told_after_it(node: Node, wire: Wire) -> None:
+def test_a_reboot_is_done_once_and_told_after_it_and_lifts_no_drain(node: Node, wire: Wire) -> None:
+    commands.tell(wire, Drain("a new disk"))
     told = commands.tell(wire, Reboot())
     assert told.newest
     wait_for(lambda: docker("inspect", "-f", "{{.State.Running}}", node.box.container) == "false", 40, "its end")
@@ -354,6 +355,18 @@ def test_a_reboot_is_done_once_and_told_after_it(node: Node, wire: Wire) -> None
     now = commands.ask(wire, 60)
     assert now.acted
     assert (now.acted.sequence, now.acted.state, now.boot != told.boot) == (told.newest.sequence, "done", True)
+    ready = f"http://{node.box.address}:8080/readyz"
+    wait_for(lambda: says(ready) == "drained by the responder: a new disk", 30, "the mint, drained")
+    commands.tell(wire, Undrain())
+    assert says(ready) != "drained by the responder: a new disk"
+
+
+def says(ready: str) -> str:
+    """Why it is not ready; its silence is none."""
+    try:
+        return str(httpx.get(ready, timeout=5).json()["reason"])
+    except httpx.HTTPError:
+        return ""
 
 
 def test_an_unknown_host_key_is_refused(node: Node) -> None:

@@ -121,3 +121,17 @@ def test_a_killed_rotation_goes_on_where_it_stood(shared: Standing, stack: str) 
     wait_for(lambda: agreed(stack), 60, "journal = ledger = chain")
     (geo,) = status.report_of(stack).geographies
     assert (geo.ready, geo.claims, geo.redeemed) == (2, given, given)
+
+
+def test_a_box_that_leaves_our_hands_gives_its_keys_up_once_its_grants_are_closed(shared: Standing, stack: str) -> None:
+    release = ("command", APPLIANCE, "release-keys", "--drop", stack, "--yes")
+    refused = shared.edgedrop(*release, check=False)
+    assert refused.returncode == 1, refused.stderr
+    assert f"(not_closed): epoch 2 of {APPLIANCE} is not closed: edgedrop closeout {APPLIANCE}" in refused.stderr
+    _, done = shared.runbook("box-leaves", stack)
+    assert f"destroyed for good: enrol/{APPLIANCE}, turn/{APPLIANCE}/1, turn/{APPLIANCE}/2" in done.stderr
+    own = f"http://{node_of(stack, APPLIANCE).address}:8080/readyz"
+    assert "gave its keys up for good" in httpx.get(own, timeout=5).json()["reason"]
+    tokens = "docker run --rm -v edgedrop-tokens:/t --entrypoint find $(docker inspect -f '{{.Image}}' edgedrop-signer)"
+    found = docker("exec", f"{stack}-{APPLIANCE}", "sh", "-c", f"{tokens} /t -name '*.object' ! -name token.object")
+    assert found == "", "no key is left in the token"

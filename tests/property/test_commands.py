@@ -10,7 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node_image.protocol import command, dsse
-from node_image.protocol.command import Box, Command, Drain, Logs, Reboot, Restart, Rollback, Stands, Status, Undrain
+from node_image.protocol.command import (
+    Box,
+    Command,
+    Drain,
+    Logs,
+    Reboot,
+    ReleaseKeys,
+    Restart,
+    Rollback,
+    Stands,
+    Status,
+    Undrain,
+)
 from node_image.protocol.errors import CommandRefused
 from node_image.protocol.timing import Interval
 
@@ -26,6 +38,7 @@ ACTIONS = st.one_of(
     st.just(Reboot()),
     st.just(Undrain()),
     st.just(Rollback()),
+    st.just(ReleaseKeys()),
     st.builds(Drain, st.text(max_size=2 * command.MOST_REASON)),
     st.builds(Restart, st.text(max_size=20)),
     st.builds(Logs, st.integers(-9, 5000)),
@@ -65,16 +78,17 @@ def test_a_field_of_another_kind_is_refused_and_never_a_fault(name: str, value: 
     assert found is None or msgspec.to_builtins(found) == body
 
 
-@given(ACTIONS, FEW, FEW, FEW, FEW, st.none() | FEW, FEW)
+@given(st.sampled_from(["owner", "responder"]), ACTIONS, FEW, FEW, FEW, FEW, st.none() | FEW, FEW)
 def test_what_may_be_done_is_new_for_this_box_and_surely_in_its_time(
-    action: Any, sequence: int, issued_at: int, expires_at: int, lo: int, hi: int | None, newest: int
+    by: str, action: Any, sequence: int, issued_at: int, expires_at: int, lo: int, hi: int | None, newest: int
 ) -> None:
     made = Command(1, BOX.stack, BOX.node, sequence, issued_at, expires_at, action)
     assert read(command.sign(made, KEY)) == made
     try:
-        command.check(made, BOX, Stands(newest, Interval(lo, hi)))
+        command.check(made, by, BOX, Stands(newest, Interval(lo, hi)))
     except CommandRefused:
         return
+    assert by == "owner" or not isinstance(action, command.OWNERS)
     assert sequence > newest
     assert hi is not None
     assert issued_at <= lo

@@ -56,6 +56,10 @@ class AwsKmsKeystore:
         found = self._find(alias) or self._make(alias, label)
         return AwsKmsKey(self, found, _point(self.call("get_public_key", KeyId=found)["PublicKey"]))
 
+    def destroy(self, label: str) -> None:
+        """Not from here: KMS keeps a key for days, and only its account may say so."""
+        raise HsmFault(f"alias/edgedrop/{label} is given up at KMS itself: aws kms schedule-key-deletion")
+
     def _find(self, alias: str) -> str | None:
         try:
             return str(self._ask("describe_key", KeyId=alias)["KeyMetadata"]["KeyId"])

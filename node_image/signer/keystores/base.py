@@ -66,10 +66,13 @@ class Key(RawKey, Protocol):
 
 
 class RawKeystore(Protocol):
-    """Keys by label; made on first need and never taken out."""
+    """Keys by label; made on first need, never taken out."""
 
     def key(self, label: str) -> RawKey:
         """The key of this label; HsmFault."""
+
+    def destroy(self, label: str) -> None:
+        """It is gone for good; no news where there is none. HsmFault."""
 
 
 class Keystore(Protocol):
@@ -77,6 +80,9 @@ class Keystore(Protocol):
 
     def key(self, label: str) -> Key:
         """The key of this label; HsmFault."""
+
+    def destroy(self, label: str) -> None:
+        """It is gone for good; no news where there is none. HsmFault."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,10 @@ class FileKeystore:
             raise HsmFault(f"the key file of {label} cannot be used: {type(fault).__name__}") from fault
         return FileKey(made)
 
+    def destroy(self, label: str) -> None:
+        """Its file goes."""
+        (self._folder / label.replace("/", ".")).unlink(missing_ok=True)
+
 
 class FileKey:
     """A private key in this process's memory."""

@@ -29,6 +29,10 @@ class MeteredKeystore:
         """The key of this label; HsmFault."""
         return MeteredKey(self._kind, self._inner.key(label), self._meter)
 
+    def destroy(self, label: str) -> None:
+        """It is gone for good; HsmFault."""
+        self._inner.destroy(label)
+
 
 class MeteredKey:
     """One key; safe to use from many threads, as far as its keystore is."""

@@ -69,6 +69,11 @@ class Pkcs11Keystore:
         with self._making:
             return Pkcs11Key(self, label, self._persist(lambda seat: _public_point(seat.session, label)))
 
+    def destroy(self, label: str) -> None:
+        """Both halves leave the token, the private one first."""
+        with self._making:
+            self._persist(lambda seat: _destroy(seat, label))
+
     def sign(self, label: str, digest: bytes) -> bytes:
         """CKM_ECDSA over exactly 32 bytes: r and s."""
         return self._persist(lambda seat: _private_key(seat, label).sign(digest, mechanism=Mechanism.ECDSA))
@@ -163,6 +168,13 @@ def _private_key(seat: Seat, label: str) -> SigningKey:
     if label not in seat.keys:
         seat.keys[label] = cast("SigningKey", seat.session.get_key(ObjectClass.PRIVATE_KEY, KeyType.EC, label))
     return seat.keys[label]
+
+
+def _destroy(seat: Seat, label: str) -> None:
+    seat.keys.pop(label, None)
+    for kind in (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY):
+        for found in list(seat.session.get_objects({Attribute.CLASS: kind, Attribute.LABEL: label})):
+            found.destroy()
 
 
 def _generate(session: pkcs11.Session, label: str) -> pkcs11.PublicKey:

@@ -45,6 +45,7 @@ case "$name $1" in
              if [ -e down-$one ]; then state=exited; else state=running; fi
              line=${!#}; line=${line//'{{.Names}}'/edgedrop-$one}; echo "${line//'{{.State}}'/$state}"
          done ;;
+"docker exec") cat > given; echo '{"keys": ["enrol/quay-appliance1"]}' ;;
 "docker restart") one=${!#}; one=${one#edgedrop-}; rm -f "down-$one"
          [ "$one" = mint ] && [ ! -e for-good ] && rm -f hung
          echo done ;;

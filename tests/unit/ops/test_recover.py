@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from infra import hub_bus
+from infra import hub_bus, keys
 from infra.errors import NotVerified
 from infra.home import ROOT, place, write_private
 from infra.ops import recover, rungs
@@ -20,6 +20,7 @@ from infra.ops.__main__ import main
 from infra.ops.looking import parse
 from infra.provision import commands, power
 from infra.stacks import Stack
+from node_image.protocol import command as protocol
 from node_image.recovery import clock, drained
 from tests import redfish
 from tests.e2e.hub_world import NATS
@@ -166,7 +167,11 @@ def test_commands_one_by_one(ill: World, typed: Typed, tmp_path: Path) -> None:
     assert drained.read(shared) == ""
     assert typed("command", NODE, "undrain", "--reason", "all is well", "--yes")[0] == 2
     assert typed("command", NODE, "drain", "--reason", "x" * 201, "--yes")[0] == 2
-    code, out, err = typed("command", NODE, "restart", "courier", "--yes")
+    code, _, err = typed("command", NODE, "release-keys", "--yes")
+    assert (code, "destroyed for good: enrol/quay-appliance1" in err) == (0, True), err
+    given = (ill.box.place.root / "given").read_bytes()
+    assert protocol.read(given, {"owner": keys.owner_public_pem()})[0].action == protocol.ReleaseKeys()
+    assert typed("command", NODE, "restart", "courier", "--yes")[0] == 0
     code, out, err = typed("command", NODE, "status", "--json")
     assert json.loads(out)["acted"]["do"] == "restart", err
 

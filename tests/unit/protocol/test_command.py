@@ -11,7 +11,19 @@ import pytest
 import rfc8785
 
 from node_image.protocol import command, dsse
-from node_image.protocol.command import Box, Command, Drain, Logs, Reboot, Restart, Rollback, Stands, Status, Undrain
+from node_image.protocol.command import (
+    Box,
+    Command,
+    Drain,
+    Logs,
+    Reboot,
+    ReleaseKeys,
+    Restart,
+    Rollback,
+    Stands,
+    Status,
+    Undrain,
+)
 from node_image.protocol.errors import CommandRefused
 from node_image.protocol.timing import Interval
 
@@ -80,6 +92,8 @@ REFUSED = [
     ("bad_argument", command.sign(told(action=Drain("x" * 201)), OWNER), KNOWN),
     ("bad_argument", command.sign(told(action=Drain("two\nlines")), OWNER), KNOWN),
     ("bad_argument", command.sign(told(sequence=0), OWNER), KNOWN),
+    ("not_owners", command.sign(told(action=ReleaseKeys()), RESPONDER), KNOWN),
+    ("not_signed", command.sign(told(action=ReleaseKeys()), STRANGER), KNOWN),
     ("unknown_service", command.sign(told(action=Restart("sshd")), OWNER), KNOWN),
     ("unknown_service", command.sign(told(action=Restart("mint; reboot")), OWNER), KNOWN),
     ("wrong_stack", command.sign(told(stack="other-lights"), OWNER), KNOWN),
@@ -103,7 +117,7 @@ REFUSED = [
 )
 def test_a_command_that_is_refused_says_why(code: str, envelope: bytes, stands: Stands) -> None:
     with pytest.raises(CommandRefused) as refused:
-        command.check(command.read(envelope, KEYS)[0], BOX, stands)
+        command.check(*command.read(envelope, KEYS), BOX, stands)
     assert refused.value.code == code
     assert len(refused.value.reason) > 10
 
@@ -126,9 +140,14 @@ def test_a_command_that_is_refused_says_why(code: str, envelope: bytes, stands: 
 def test_each_action_is_read_back_and_may_be_done(action: command.Action, who: str, key: bytes) -> None:
     found, name = command.read(command.sign(told(action=action), key), KEYS)
     assert (found.action, name) == (action, who)
-    command.check(found, BOX, KNOWN)
+    command.check(found, name, BOX, KNOWN)
 
 
 def test_a_box_without_a_clock_takes_what_answers_its_own_question() -> None:
-    found, _ = command.read(command.sign(told(nonce="ab" * 16, issued_at=5, expires_at=6), OWNER), KEYS)
-    command.check(found, BOX, UNKNOWN)
+    found, by = command.read(command.sign(told(nonce="ab" * 16, issued_at=5, expires_at=6), OWNER), KEYS)
+    command.check(found, by, BOX, UNKNOWN)
+
+
+def test_the_owner_alone_has_keys_given_up() -> None:
+    found, by = command.read(command.sign(told(action=ReleaseKeys()), OWNER), KEYS)
+    command.check(found, by, BOX, KNOWN)

@@ -21,14 +21,20 @@ from node_image.recovery.answer import ASK, Answer
 from node_image.recovery.place import Facts, Place
 
 ACTIVATE = shutil.which("systemd-socket-activate")
-RESPONDER = dsse.new_private_pem()
+OWNER, RESPONDER = dsse.new_private_pem(), dsse.new_private_pem()
 STACK, NODE = "harbour-lights", "quay-appliance1"
 FACTS = Facts(
-    1, STACK, NODE, "127.0.0.1", ("mint", "signer", "courier"), {"responder": dsse.public_pem(RESPONDER).decode()}
+    1,
+    STACK,
+    NODE,
+    "127.0.0.1",
+    ("mint", "signer", "courier"),
+    {"owner": dsse.public_pem(OWNER).decode(), "responder": dsse.public_pem(RESPONDER).decode()},
 )
 SHIM = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$EDGEDROP_ROOT/called"
 [ -e "$EDGEDROP_ROOT/hangs" ] && sleep 60
+[ "$1" = exec ] && cat > "$EDGEDROP_ROOT/given"
 [ -e "$EDGEDROP_ROOT/fails" ] && echo "no such thing" && exit 1
 [ -e "$EDGEDROP_ROOT/says" ] && cat "$EDGEDROP_ROOT/says" && exit 0
 [ "$1" = ps ] && echo "edgedrop-mint running"
@@ -79,10 +85,11 @@ class FakeBox:
 
 
 def signed(action: Action, sequence: int, **changes: object) -> bytes:
-    """By the responder, for this box."""
+    """For this box, by the responder, or by the owner what he alone commands."""
     now = int(time.time())
     told = Command(1, STACK, NODE, sequence, now - 60, now + 600, action)
-    return command.sign(msgspec.structs.replace(told, **changes), RESPONDER)
+    key = OWNER if isinstance(action, command.OWNERS) else RESPONDER
+    return command.sign(msgspec.structs.replace(told, **changes), key)
 
 
 @contextmanager

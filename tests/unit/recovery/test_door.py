@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from node_image.protocol.command import Action, Drain, Logs, Reboot, Restart, Rollback, Status, Undrain
+from node_image.protocol.command import Action, Drain, Logs, Reboot, ReleaseKeys, Restart, Rollback, Status, Undrain
 from node_image.recovery import drained
 from node_image.recovery.memory import MAX_OPEN, OPEN_NS, Questions
 from tests.unit.recovery.box import FakeBox, signed
@@ -162,6 +162,29 @@ def test_where_there_is_no_way_back_it_is_refused_and_remembered(box: FakeBox) -
     assert told.newest
     assert (told.refused.code, told.refused.reason, told.outcome) == ("no_way_back", "no such thing", None)
     assert (told.newest.state, told.newest.said) == ("failed", "no_way_back: no such thing")
+
+
+GIVE_UP = "docker exec -i edgedrop-signer python3 -m node_image.signer give-up"
+
+
+def test_the_signer_is_given_the_owners_own_word(box: FakeBox) -> None:
+    says = box.place.root / "says"
+    says.write_text(json.dumps({"refused": {"code": "not_closed", "reason": "edgedrop closeout"}}))
+    refused = box.tell(ReleaseKeys(), 1)
+    assert refused.refused
+    assert (refused.refused.code, refused.refused.reason) == ("not_closed", "edgedrop closeout")
+    says.write_text(json.dumps({"keys": ["enrol/quay-appliance1", "lights/quay-appliance1/1"]}))
+    nonce = box.ask().nonce
+    envelope = signed(ReleaseKeys(), 2, nonce=nonce)
+    told = box.ask(envelope)
+    assert told.newest
+    assert (told.newest.state, told.newest.by, box.called) == ("done", "owner", [GIVE_UP] * 2)
+    assert "enrol/quay-appliance1, lights/quay-appliance1/1" in told.newest.said
+    assert (box.place.root / "given").read_bytes() == envelope
+    (box.place.root / "fails").touch()
+    away = box.tell(ReleaseKeys(), 3)
+    assert away.outcome
+    assert (away.outcome.ok, away.outcome.said) == (False, "the signer was not reached: no such thing")
 
 
 def drained_says(box: FakeBox) -> str:
