@@ -85,7 +85,9 @@ IMAGES = (
     Image("courier", "bus/courier.Dockerfile", parent="node"),
     Image("cooling", "cooling/Dockerfile", parent="node"),
     Image("bus", "bus/Dockerfile", parent="base", tools=("nats-server",)),
-    Image("front", "front/Dockerfile", packages=("haproxy", "tini")),
+    Image(
+        "front", "front/Dockerfile", packages=("haproxy", "keepalived", "libcap2-bin", "tini"), files=("alive", "pair")
+    ),
     Image("hub-site", "base/site.Dockerfile", parent="base", site="hub"),
     Image("hub", "hub/Dockerfile", parent="hub-site", app="hub"),
     Image(

@@ -1,17 +1,21 @@
-"""A geography's front: HAProxy before its nodes."""
+"""A geography's front: HAProxy before its nodes, or two of them, of which one has the buyers' address."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_docker as docker
 
 from infra.components.labels import container_labels
+from infra.plan import model as plan
 from infra.plan.model import Geography
-from node_image.front.config import FrontNode, render
+from node_image.front import config, vrrp
+from node_image.front.config import FrontNode
 
 CONFIG = "/etc/haproxy/haproxy.cfg"
+READABLE = "0444"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,24 +29,54 @@ class FrontArgs:
 
 
 class Front(pulumi.ComponentResource):
-    """One HAProxy container; its configuration is rendered by `node_image.front`."""
-
-    container: docker.Container
+    """One HAProxy container, or a pair; what they read is rendered by `node_image.front`."""
 
     def __init__(self, name: str, args: FrontArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("edgedrop:infra:Front", name, None, opts)
-        geo = args.geography
-        nodes = tuple(FrontNode(node.name, node.address, node.kind, at_once=node.claims_at_once) for node in geo.nodes)
-        self.container = docker.Container(
-            name,
-            name=f"{args.stack}-{name}",
-            hostname=name,
-            image=args.image,
-            labels=container_labels(args.stack, "front"),
-            uploads=[docker.ContainerUploadArgs(file=CONFIG, content=render(geo.name, nodes), permissions="0444")],
-            networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=args.network, ipv4_address=geo.front_address)],
-            must_run=True,
-            restart="unless-stopped",
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
-        )
+        geo, made = args.geography, list[pulumi.Resource]()
+        for one in geo.fronts:
+            container = docker.Container(
+                one.name,
+                **_settings(args, one),
+                # One after the other: while one is made anew, the other one has the buyers.
+                opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True, depends_on=made[-1:]),
+            )
+            made.append(container)
         self.register_outputs({"url": geo.front_url})
+
+
+def files_of(geo: Geography, front: plan.Front) -> dict[str, str]:
+    """What its container reads, by path."""
+    nodes = tuple(FrontNode(node.name, node.address, node.kind, at_once=node.claims_at_once) for node in geo.nodes)
+    files = {CONFIG: config.render(geo.name, nodes)}
+    if geo.pair:
+        (peer,) = (one for one in geo.pair if one != front.address)
+        half = vrrp.Half(front.address, peer, geo.front_address, first=front.address == geo.pair[0])
+        files[vrrp.CONFIG] = vrrp.render(half)
+    return files
+
+
+def _settings(args: FrontArgs, front: plan.Front) -> dict[str, Any]:
+    uploads = [
+        docker.ContainerUploadArgs(file=path, content=text, permissions=READABLE)
+        for path, text in files_of(args.geography, front).items()
+    ]
+    network = docker.ContainerNetworksAdvancedArgs(name=args.network, ipv4_address=front.address)
+    return {
+        "name": f"{args.stack}-{front.name}",
+        "hostname": front.name,
+        "image": args.image,
+        "labels": container_labels(args.stack, "front"),
+        "uploads": uploads,
+        "networks_advanced": [network],
+        "must_run": True,
+        "restart": "unless-stopped",
+    } | (_of_a_pair() if args.geography.pair else {})
+
+
+def _of_a_pair() -> dict[str, Any]:
+    rights = [f"CAP_{one}" for one in vrrp.CAPABILITIES]
+    return {
+        "command": list(vrrp.COMMAND),
+        "capabilities": docker.ContainerCapabilitiesArgs(adds=rights, drops=["ALL"]),
+    }

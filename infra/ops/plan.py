@@ -55,6 +55,8 @@ def _nodes(made: DropPlan) -> Table:
     for geo in made.geographies:
         table.add_row(f"[bold]{geo.title}[/]", geo.subnet)
         table.add_row(f"{geo.name}-front", f"{geo.front_address}:8080")
+        for front in geo.fronts if geo.pair else ():
+            table.add_row(f"  held by {front.name}", front.address)
         table.add_row(f"{geo.name}-witness", geo.witness_address)
         for node in geo.nodes:
             for one in node.each():

@@ -29,6 +29,7 @@ from node_image.protocol.facts import cloud_node
 WEI_PER_GWEI = 10**9
 BPS_PER_PERCENT = 100
 FRONT_HOST, WITNESS_HOST = 2, 3
+PAIR_HOSTS = (4, 5)  # of two fronts
 FIRST_NODE_HOST = 10
 
 
@@ -142,6 +143,7 @@ def _geography(file: DropFile, geo: GeographySpec, prefix: str, held: Sequence[S
         nodes=nodes,
         cloud=tuple(cloud),
         witness_address=f"{prefix}.{WITNESS_HOST}",
+        pair=tuple(f"{prefix}.{host}" for host in PAIR_HOSTS) if geo.fronts > 1 else (),
     )
 
 

@@ -78,21 +78,36 @@ class CloudGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class Front:
+    """One HAProxy before a geography's nodes."""
+
+    name: str  # quay-front, quay-front2
+    address: str  # where it is told from every other
+
+
+@dataclass(frozen=True, slots=True)
 class Geography:
     """One place: its network, its front, its nodes."""
 
     name: str
     title: str
     subnet: str  # 10.<slot>.<i>.0/24
-    front_address: str
+    front_address: str  # the buyers'
     nodes: tuple[Node, ...]  # appliances first
     cloud: tuple[CloudGrant, ...] = ()  # of those nodes whose share is large enough
     witness_address: str = ""  # of the one beside the front
+    pair: tuple[str, ...] = ()  # of two fronts their own addresses; either may have the buyers'
 
     @property
     def front_url(self) -> str:
         """The claim page's address."""
         return f"http://{self.front_address}:8080"
+
+    @property
+    def fronts(self) -> tuple[Front, ...]:
+        """Each, the first one's name being the same whether it is alone or not."""
+        names = (f"{self.name}-front", f"{self.name}-front2")
+        return tuple(map(Front, names, self.pair or (self.front_address,)))
 
     @property
     def holders(self) -> tuple[Node | CloudGrant, ...]:

@@ -107,6 +107,7 @@ class GeographySpec(Frozen):
     share_percent: Percent
     appliances: Count
     spares: Count
+    fronts: Annotated[StrictInt, Field(ge=1, le=2)] = 1  # two: one takes over from the other
     epoch: Annotated[StrictInt, Field(ge=1, le=10_000)] = 1
 
     @property

@@ -245,6 +245,8 @@ frontend stats
     monitor-uri /readyz
     monitor fail if {{ nbsrv({appliances}) eq 0 }} {{ nbsrv({spares}) eq 0 }}
     http-request return status 200 content-type text/plain string ok if {{ path /livez }}
+    # Of a pair: which of the two it is that has the buyers' address.
+    http-request return status 200 content-type text/plain lf-string %[hostname] if {{ path /name }}
     http-request use-service prometheus-exporter if {{ path /metrics }}
     stats enable
     stats uri /

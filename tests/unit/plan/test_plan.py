@@ -12,7 +12,7 @@ from infra.home import ROOT
 from infra.ops.drops import open_drop
 from infra.plan import cloud_facts, facts, plan_drop, plan_lab
 from infra.plan.leases import cloud_of, fallback_of
-from infra.plan.model import DropPlan
+from infra.plan.model import DropPlan, Front
 from infra.plan.shares import share_out
 from infra.plan.witnesses import site_witnesses
 from infra.spec import DropFile, read_drop
@@ -121,6 +121,8 @@ def test_in_a_large_place_each_node_has_three_peers_and_is_the_peer_of_three(fil
 def test_addresses_are_the_architectures(plan: DropPlan) -> None:
     quay, mole = plan.geographies
     assert (quay.subnet, quay.front_address, mole.subnet) == ("10.20.1.0/24", "10.20.1.2", "10.20.2.0/24")
+    assert quay.fronts == (Front("quay-front", "10.20.1.4"), Front("quay-front2", "10.20.1.5"))
+    assert mole.fronts == (Front("mole-front", mole.front_address),), "one alone has the buyers' own"
     assert [node.address for node in plan.nodes] == ["10.20.1.10", "10.20.1.11", "10.20.2.10", "10.20.2.11"]
     hub = plan_lab(20)
     assert (hub.registry, hub.registry_push, hub.ledger) == ("10.20.0.3:5000", "127.0.0.1:20020", "10.20.0.7")
