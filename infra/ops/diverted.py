@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-
-import httpx
 
 from infra import diversions
 from infra.diversions import Diversion
 from infra.errors import Unreachable
 from infra.ops import fronts
+from infra.ops.front_look import Look
 from infra.ops.output import say
-from infra.ops.served import ANSWER_S, at_front
 from infra.plan.model import DropPlan, Geography
 
 AWAY = "DRAIN"
@@ -20,11 +18,11 @@ AWAY = "DRAIN"
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A node that is set aside on record, at its front, or both; `front` is empty where that does not answer."""
+    """A node that is set aside on record, at a front, or both; `fronts` has its state at each that answers."""
 
     node: str
     geo: str
-    front: str
+    fronts: Mapping[str, str]
     record: Diversion | None
 
     def words(self, drop: str) -> str:
@@ -35,23 +33,23 @@ class Told:
         what = {"drain": "is drained", "cordon": "is cordoned", "failover": f"is failed over to {one.to}"}[one.act]
         why = f": {one.why}" if one.why else ""
         said = f"{self.node} {what} by {one.who} since {one.at[:19]} UTC{why}"
-        if self.front in (AWAY, ""):
+        others = [f"{front} has it {state}" for front, state in self.fronts.items() if state != AWAY]
+        if not others:
             return said
-        return f"{said}; but its front has it {self.front}, since it was started anew: edgedrop up {drop}"
+        return f"{said}; but {', '.join(others)}, since it was started anew: edgedrop up {drop}"
 
 
-def diverted(plan: DropPlan) -> tuple[Told, ...]:
-    """Of all its geographies."""
-    with httpx.Client(timeout=ANSWER_S, trust_env=False) as client:
-        return tuple(one for geo in plan.geographies for one in _of(client, plan.stack, geo))
+def diverted(plan: DropPlan, looks: Iterable[Look]) -> tuple[Told, ...]:
+    """Of all geographies that were looked at."""
+    held = diversions.read(plan.stack)
+    return tuple(one for look in looks for one in _of(look, held))
 
 
-def _of(client: httpx.Client, drop: str, geo: Geography) -> Iterator[Told]:
-    held, states = diversions.read(drop), at_front(client, geo)
-    for node in geo.nodes:
-        state = states[node.name].state if node.name in states else ""
-        if node.name in held or state == AWAY:
-            yield Told(node.name, geo.name, state, held.get(node.name))
+def _of(look: Look, held: diversions.Record) -> Iterator[Told]:
+    for node in look.geo.nodes:
+        states = {front: seen[node.name].state for front, seen in look.fronts.items() if node.name in seen}
+        if node.name in held or AWAY in states.values():
+            yield Told(node.name, look.geo.name, states, held.get(node.name))
 
 
 def restore(drop: str, geo: Geography) -> None:

@@ -1,6 +1,6 @@
-"""A geography's front at run time: told by its own loopback, asked by its metrics, without hub or Pulumi's state.
+"""A geography's fronts at run time: told by their own loopback, asked by their metrics, without hub or Pulumi's state.
 
-Where it is follows from what this machine keeps of the stack and from the plan.
+Where they are follows from what this machine keeps of the stack and from the plan.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import httpx
 
 from infra import diversions, stacks
 from infra.errors import MissingTool, Unreachable
+from infra.ops.output import say
 from infra.ops.served import at_front
 from infra.plan.model import Geography
 from node_image.front.config import ADMIN_PORT
@@ -25,20 +26,30 @@ SAY = f'exec 3<>/dev/tcp/127.0.0.1/{ADMIN_PORT} && printf "%s\\n" "$1" >&3 && ca
 
 
 def tell(drop: str, geo: Geography, hows: Mapping[str, How]) -> None:
-    """How it is to treat nodes from now on; HAProxy says nothing where it did it."""
+    """How its fronts are to treat nodes from now on. One of a pair that can't be told is named, and stops nothing."""
     kinds = {node.name: node.kind for node in geo.nodes}
     command = "; ".join(words(name, kinds[name], how) for name, how in hows.items())
-    front = f"{stacks.holder(drop, geo.name).name}-{geo.name}-front"
+    stack = stacks.holder(drop, geo.name).name
+    faults = [fault for one in geo.fronts if (fault := _told(f"{stack}-{one.name}", command))]
+    if len(faults) == len(geo.fronts):
+        raise faults[0]
+    for fault in faults:
+        say(f"[bold yellow]{fault.message}: it was not told; the other front of {geo.name} was[/]")
+
+
+def _told(front: str, command: str) -> Unreachable | None:
+    """Why it did not do it; HAProxy says nothing where it did."""
     typed = ["docker", "exec", front, "bash", "-c", SAY, "bash", command]
     try:
         done = subprocess.run(typed, capture_output=True, text=True, timeout=SPOKEN_S, check=False)
     except OSError as fault:
         raise MissingTool("there is no docker command here", "type: edgedrop doctor") from fault
-    except subprocess.TimeoutExpired as fault:
-        raise Unreachable(f"{front} does not answer", "type: edgedrop status") from fault
-    if done.returncode != 0 or done.stdout.strip():
-        said = (done.stdout.strip() or done.stderr.strip()).splitlines()
-        raise Unreachable(f"{front}: {said[-1] if said else done.returncode}", "type: edgedrop up, which mends a front")
+    except subprocess.TimeoutExpired:
+        return Unreachable(f"{front} does not answer", "type: edgedrop status")
+    if done.returncode == 0 and not done.stdout.strip():
+        return None
+    said = (done.stdout.strip() or done.stderr.strip()).splitlines()
+    return Unreachable(f"{front}: {said[-1] if said else done.returncode}", "type: edgedrop up, which mends a front")
 
 
 def give_back(drop: str, geo: Geography, node: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import httpx
 
@@ -28,7 +28,7 @@ def not_served(stack: Stack, aside: Collection[str] = ()) -> list[str]:
     with httpx.Client(timeout=ANSWER_S, trust_env=False) as client:
         while True:
             missing = [
-                name for geo in geographies for name in sorted(ready(client, geo) - in_service(client, geo) - aside)
+                name for geo in geographies for name in sorted(ready(client, geo) - everywhere(client, geo) - aside)
             ]
             if not missing or time.monotonic() > deadline:
                 return missing
@@ -41,13 +41,28 @@ def ready(client: httpx.Client, geo: Geography) -> set[str]:
 
 
 def in_service(client: httpx.Client, geo: Geography) -> set[str]:
-    """By their front's checks."""
-    return {name for name, one in at_front(client, geo).items() if one.state == "UP"}
+    """By the checks of the front that has the buyers."""
+    return _up(at_front(client, geo))
+
+
+def everywhere(client: httpx.Client, geo: Geography) -> set[str]:
+    """By the checks of each front: also of one that has no buyers now."""
+    return set.intersection(*(_up(one) for one in at_each(client, geo).values()))
 
 
 def at_front(client: httpx.Client, geo: Geography) -> dict[str, Served]:
-    """Its nodes as the front sees them; none where it doesn't answer."""
-    return runtime.served(_asked(client, f"http://{geo.front_address}:{STATS_PORT}/metrics") or "")
+    """Its nodes as the front sees them that has the buyers; none where nobody answers them."""
+    return _seen(client, geo.front_address)
+
+
+def at_each(client: httpx.Client, geo: Geography) -> dict[str, dict[str, Served]]:
+    """By front its nodes as that one sees them; none of one that doesn't answer."""
+    return {one.name: _seen(client, one.address) for one in geo.fronts}
+
+
+def answering(client: httpx.Client, geo: Geography) -> str:
+    """The name of the front of a pair that has the buyers; empty where none has."""
+    return (_asked(client, f"http://{geo.front_address}:{STATS_PORT}/name") or "").strip()
 
 
 def geographies_of(stack: Stack) -> list[Geography]:
@@ -55,6 +70,14 @@ def geographies_of(stack: Stack) -> list[Geography]:
     if stack.kind == "lab" or (stack.split and not stack.geography):
         return []
     return [geo for geo in plan_of(stack).geographies if stack.geography in ("", geo.name)]
+
+
+def _seen(client: httpx.Client, address: str) -> dict[str, Served]:
+    return runtime.served(_asked(client, f"http://{address}:{STATS_PORT}/metrics") or "")
+
+
+def _up(nodes: Mapping[str, Served]) -> set[str]:
+    return {name for name, one in nodes.items() if one.state == "UP"}
 
 
 def _asked(client: httpx.Client, url: str) -> str | None:

@@ -17,6 +17,7 @@ from infra.ops.agreement import Report, compare
 from infra.ops.collect import collect
 from infra.ops.diverted import Told, diverted
 from infra.ops.drops import plan_of
+from infra.ops.front_look import Look, look
 from infra.ops.output import answer, tell
 from infra.ops.overridden import overridden
 from infra.plan import plan_lab
@@ -35,18 +36,18 @@ def status(
     if not drops:
         raise StackNotUp("no drop is up on this machine", "type: edgedrop up <drop>")
     reports = [report_of(stack) for stack in drops]
-    told = {report.stack: diverted(plan_of(stacks.load(report.stack))) for report in reports}
+    looks = {report.stack: look(plan_of(stacks.load(report.stack))) for report in reports}
+    told = {name: diverted(plan_of(stacks.load(name)), found) for name, found in looks.items()}
     if as_json:
-        found = [as_data(report) | _beside(report.stack, told[report.stack]) for report in reports]
+        found = [as_data(one) | _beside(looks[one.stack], told[one.stack], one.stack) for one in reports]
         tell(found[0] if drop else {"drops": found, "agree": all(report.agree for report in reports)})
     else:
         for report in reports:
             show(report)
-            for one in told[report.stack]:
-                answer(f"[yellow]set aside[/] {escape(one.words(report.stack))}")
+            _show_fronts(report.stack, looks[report.stack], told[report.stack])
             for other in overridden(stacks.load(report.stack)):
                 answer(f"[yellow]not as its drop file says[/] {other.node}, {escape(other.words())}")
-    _judge(reports)
+    _judge(reports, [place for found in looks.values() for one in found for place in one.silent])
 
 
 def report_of(drop: str) -> Report:
@@ -66,10 +67,20 @@ def as_data(report: Report) -> dict[str, Any]:
     return asdict(report) | {"geographies": geographies, "agree": report.agree}
 
 
-def _beside(drop: str, told: Sequence[Told]) -> dict[str, Any]:
-    """What people had done otherwise than the files say."""
-    aside = [{"node": one.node, "front": one.front, "record": msgspec.to_builtins(one.record)} for one in told]
-    return {"diverted": aside, "overrides": msgspec.to_builtins(overridden(stacks.load(drop)))}
+def _beside(looks: Sequence[Look], told: Sequence[Told], drop: str) -> dict[str, Any]:
+    """Who has the buyers, and what people had done otherwise than the files say."""
+    fronts = [{"geography": one.geo.name, "answers": one.holder, "dead": list(one.dead)} for one in looks]
+    aside = [{"node": one.node, "fronts": dict(one.fronts), "record": msgspec.to_builtins(one.record)} for one in told]
+    return {"fronts": fronts, "diverted": aside, "overrides": msgspec.to_builtins(overridden(stacks.load(drop)))}
+
+
+def _show_fronts(stack: str, looks: Sequence[Look], told: Sequence[Told]) -> None:
+    for one in looks:
+        if words := one.words(stack):
+            colour = "red" if one.silent else "green"
+            answer(f"[{colour}]front[/] {escape(words)}")
+    for node in told:
+        answer(f"[yellow]set aside[/] {escape(node.words(stack))}")
 
 
 def show(report: Report) -> None:
@@ -95,8 +106,8 @@ def table(report: Report) -> Table:
     return made
 
 
-def _judge(reports: list[Report]) -> None:
-    silent = [place for report in reports for place in report.silent]
+def _judge(reports: list[Report], fronts: list[str]) -> None:
+    silent = [*(place for report in reports for place in report.silent), *fronts]
     if silent:
         raise Unreachable(f"no answer from {', '.join(silent)}", "type: edgedrop up <stack>, which mends what it can")
     if not all(report.agree for report in reports):

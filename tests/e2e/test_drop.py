@@ -154,15 +154,18 @@ def test_an_edited_role_is_a_change_of_each_appliance(shared: Standing, outputs:
 def test_with_an_appliance_dead_preview_says_so_and_up_mends_the_others(
     shared: Standing, outputs: dict[str, Any]
 ) -> None:
-    docker("kill", f"{shared.drop}-quay-appliance1")
+    docker("kill", f"{shared.drop}-quay-appliance1", f"{shared.drop}-quay-front")
     in_box(shared, "mole-appliance1", "docker", "stop", "edgedrop-mint")
     in_box(shared, "mole-spare1", "docker", "stop", "edgedrop-mint")
     preview = shared.pulumi("preview", stack=shared.drop).stdout
     assert "quay-appliance1 does not answer: reachable: false" in preview
-    shared.edgedrop("up", shared.drop, "--yes")
+    assert re.search(r"\+ .*Container quay-front create", preview), preview
+    shared.runbook("front-dead")
     assert httpx.get(f"{outputs['fronts']['mole']}/readyz", timeout=5).status_code == 200
     told = json.loads(shared.edgedrop("status", shared.drop, "--json", check=False).stdout)
     assert {geo["geography"]: geo["ready"] for geo in told["geographies"]} == {"quay": 1, "mole": 2}
+    quay, _ = told["fronts"]
+    assert (quay["answers"], quay["dead"]) == ("quay-front2", []), "it was made anew, and took nothing back"
     docker("start", f"{shared.drop}-quay-appliance1")
     box = f"{shared.drop}-quay-appliance1"
     wait_for(lambda: docker("exec", box, "docker", "version", check=False) != "", 60, "the box's engine")

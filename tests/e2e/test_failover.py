@@ -6,24 +6,28 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from infra.components.front import files_of
 from infra.ops.drops import plan_of
-from infra.ops.served import in_service
+from infra.ops.served import answering, at_each, in_service
 from infra.ops.targets import resolve
-from infra.plan.model import Geography
-from node_image.front.config import FrontNode, render
+from infra.plan.model import Front, Geography
+from node_image.front.vrrp import CAPABILITIES, COMMAND
 from tests.e2e.box import image
+from tests.e2e.buyers import Buyers
 from tests.e2e.standing import Standing, docker, sweep, wait_for
 
 pytestmark = pytest.mark.e2e
 
 TINY = Path(__file__).with_name("tiny_node.py")
 APPLIANCE, SPARE = "quay-appliance1", "quay-spare1"
+FRONTS = ("quay-front", "quay-front2")
 
 
 class Quay:
@@ -39,10 +43,25 @@ class Quay:
         return found
 
     def status(self) -> dict[str, Any]:
-        """What it tells of the nodes that are set aside; everybody else is silent, so it ends with 5."""
+        """What it tells of the nodes that are set aside."""
+        return {one["node"]: one for one in self.told()["diverted"]}
+
+    def told(self) -> dict[str, Any]:
+        """All that status does; hub and mole are silent, so it ends with 5."""
         done = self.standing.edgedrop("status", self.standing.drop, "--json", check=False)
         assert done.returncode == 5, done.stderr
-        return {one["node"]: one for one in json.loads(done.stdout)["diverted"]}
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def sees(self, front: str) -> bool:
+        """Whether that one answers."""
+        with httpx.Client(timeout=1) as client:
+            return bool(at_each(client, self.geo)[front])
+
+    def holder(self) -> str:
+        """The front that has the buyers."""
+        with httpx.Client(timeout=0.3) as client:
+            return answering(client, self.geo)
 
     def claim(self) -> tuple[int, str]:
         """A buyer's."""
@@ -52,7 +71,7 @@ class Quay:
 
 @pytest.fixture(scope="module")
 def quay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quay]:
-    """The network, the front and two nodes at the planned addresses."""
+    """The network, the two fronts and two nodes at the planned addresses."""
     made = Standing(uuid.uuid4().hex[:6], tmp_path_factory.mktemp("home"))
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("EDGEDROP_HOME", str(made.home))
@@ -76,12 +95,23 @@ def stand_up(stack: str, geo: Geography, folder: Path) -> None:
     for node in geo.nodes:
         at = ("--network", network, "--ip", node.address)
         docker("run", "-d", "--name", f"{stack}-{node.name}", *label, *at, *tiny, "8080", node.name, "0.0.0.0")  # noqa: S104  in a container
-    config = folder / "haproxy.cfg"
-    config.write_text(render(geo.name, tuple(FrontNode(one.name, one.address, one.kind) for one in geo.nodes)))
-    config.chmod(0o444)
+    for front in geo.fronts:
+        start_front(stack, geo, front, folder)
+
+
+def start_front(stack: str, geo: Geography, front: Front, folder: Path) -> None:
+    """Alone, or one of a pair."""
+    rights = [word for one in CAPABILITIES for word in ("--cap-add", one)]
+    more, command = (("--cap-drop", "ALL", *rights), COMMAND) if geo.pair else ((), ())
+    for path, text in files_of(geo, front).items():
+        file = folder / f"{front.name}{path.replace('/', '-')}"
+        file.write_text(text)
+        file.chmod(0o444)
+        more = (*more, "-v", f"{file}:{path}:ro")
     folder.chmod(0o755)
-    where = ("--network", network, "--ip", geo.front_address, "-v", f"{config}:/etc/haproxy/haproxy.cfg:ro")
-    docker("run", "-d", "--name", f"{network}-front", *label, *where, image("front")["id"])
+    where = ("--network", f"{stack}-{geo.name}", "--ip", front.address, "--hostname", front.name)
+    label = ("--label", f"edgedrop.stack={stack}")
+    docker("run", "-d", "--name", f"{stack}-{front.name}", *label, *where, *more, image("front")["id"], *command)
 
 
 def answers(geo: Geography) -> bool:
@@ -115,7 +145,8 @@ def test_all_claims_move_and_no_buyer_notices(quay: Quay) -> None:
         assert told["proof"]["counted"][SPARE] >= 5
         assert quay.claim() == (201, SPARE)
         found = quay.status()[APPLIANCE]
-        assert (found["front"], found["record"]["why"]) == ("DRAIN", "it lies")
+        assert found["fronts"] == dict.fromkeys(FRONTS, "DRAIN"), "each of the pair was told"
+        assert found["record"]["why"] == "it lies"
         assert "@" in found["record"]["who"]
         back = quay.typed("failback", "quay")
         assert set(back["proof"]["answered_by"]) == {APPLIANCE}
@@ -146,13 +177,46 @@ def test_a_cordoned_node_is_the_last_resort_and_a_drained_one_is_not(quay: Quay)
         docker("start", spare)
 
 
+def test_the_second_front_takes_over_and_the_first_one_does_not_take_it_back(quay: Quay) -> None:
+    """No claim is lost: one whose connection was cut is asked again with the same id."""
+    both_in_service(quay)
+    first = quay.holder()
+    (second,) = {*FRONTS} - {first}
+    container = f"{quay.standing.drop}-{first}"
+    with Buyers(quay.geo) as buyers:
+        buyers.more(50)
+        assert buyers.cut == 0
+        docker("kill", container)
+        wait_for(lambda: quay.holder() == second, 5, "the second front at the buyers' address")
+        buyers.more(50)
+        told = quay.told()["fronts"][0]
+        assert (told["answers"], told["dead"]) == (second, [first])
+        done = quay.standing.edgedrop("cordon", APPLIANCE, "--drop", quay.standing.drop, "--yes")
+        assert f"{first}: " in done.stderr, "it says which one it could not tell"
+        assert f"answered by {SPARE} 5" in done.stderr
+        cut = buyers.cut
+        docker("start", container)
+        wait_for(lambda: quay.sees(first), 10, "the first front")
+        buyers.more(200)
+        assert (quay.holder(), buyers.cut) == (second, cut), "no flapping"
+        quay.typed("cordon", APPLIANCE, "--end")
+    gap = max(later - sooner for sooner, later in pairwise(sorted(buyers.answered)))
+    print(f"front killed: gap {1000 * gap:.0f} ms, {buyers.cut} tries cut, {len(buyers.claims)} claims")  # noqa: T201  the figure
+    assert gap < 2
+    assert {status for _, status in buyers.claims} <= {200, 201}
+    with httpx.Client() as client:
+        found = {client.get(f"{buyers.url}/{wish}").status_code for wish, _ in buyers.claims}
+    assert found == {200}
+
+
 def test_a_front_that_was_started_anew_has_forgotten_and_status_says_so(quay: Quay) -> None:
-    """The page's first command, after this, has it do so again."""
+    """The page's first command, after this, has it do so again. The other one of the pair has forgotten nothing."""
     both_in_service(quay)
     quay.typed("failover", "quay")
     docker("restart", "-t", "1", f"{quay.standing.drop}-quay-front")
-    wait_for(lambda: answers(quay.geo), 10, "the front")
-    assert quay.status()[APPLIANCE]["front"] == "UP"
+    wait_for(lambda: quay.sees("quay-front"), 10, "the front")
+    assert quay.status()[APPLIANCE]["fronts"] == {"quay-front": "UP", "quay-front2": "DRAIN"}
+    assert quay.claim() == (201, SPARE)
 
 
 def test_the_page_for_a_failover(quay: Quay) -> None:

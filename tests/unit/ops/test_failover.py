@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,12 @@ import pytest
 from infra import diversions
 from infra.diversions import Diversion
 from infra.errors import BadUsage
-from infra.ops.diverted import Told
+from infra.ops.diverted import Told, diverted
 from infra.ops.diverting import Where
 from infra.ops.drops import open_drop, plan_of_file
 from infra.ops.failback import plan_failback
 from infra.ops.failover import plan_failover
+from infra.ops.front_look import Look
 from infra.ops.setting_aside import begun, ended
 from infra.stacks import Stack
 from node_image.front.runtime import Served
@@ -111,17 +113,22 @@ def test_each_command_ends_its_own_and_names_the_one_that_ends_another(quay: Whe
     assert ended(quay, "drain", SPARE, "").hows == {SPARE: "ready"}
 
 
-def test_status_says_who_and_why_and_where_a_front_has_forgotten() -> None:
-    assert Told(APPLIANCE, "quay", "DRAIN", MOVED).words("lights") == (
+def test_status_says_who_and_why_and_which_front_has_forgotten() -> None:
+    one, other = "quay-front", "quay-front2"
+    assert Told(APPLIANCE, "quay", {one: "DRAIN", other: "DRAIN"}, MOVED).words("lights") == (
         f"{APPLIANCE} is failed over to {SPARE} by ada@desk since 2026-11-26T01:20:00 UTC: it lies"
     )
-    assert (
-        Told(APPLIANCE, "quay", "UP", DRAINED)
-        .words("lights")
-        .endswith("but its front has it UP, since it was started anew: edgedrop up lights")
-    )
-    stray = Told(SPARE, "quay", "DRAIN", None).words("lights")
+    forgot = Told(APPLIANCE, "quay", {one: "DRAIN", other: "UP"}, DRAINED).words("lights")
+    assert forgot.endswith("but quay-front2 has it UP, since it was started anew: edgedrop up lights")
+    stray = Told(SPARE, "quay", {one: "DRAIN"}, None).words("lights")
     assert stray == f"{SPARE} gets no claims, on nobody's record: edgedrop failback quay --drop lights"
+
+
+def test_a_node_is_set_aside_where_one_front_of_a_pair_says_so(quay: Where) -> None:
+    look = Look(quay.geo, {"quay-front": {APPLIANCE: DRAIN, SPARE: UP}, "quay-front2": BOTH}, "quay-front2")
+    assert diverted(quay.plan, [look]) == (Told(APPLIANCE, "quay", {"quay-front": "DRAIN", "quay-front2": "UP"}, None),)
+    dead = replace(look, fronts={"quay-front": {}, "quay-front2": BOTH})
+    assert diverted(quay.plan, [dead]) == ()
 
 
 def test_the_record_keeps_the_others(quay: Where) -> None:

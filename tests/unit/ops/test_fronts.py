@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ NODES = tuple(
     for kind in ("appliance", "spare")
 )
 QUAY = Geography("quay", "The old quay", "10.17.1.0/24", "10.17.1.2", NODES)
+PAIR = replace(QUAY, pair=("10.17.1.4", "10.17.1.5"))
 HELD = Diversion("failover", "cordon", "ada@desk", "", "2026-11-26T01:20:00+00:00", "quay-spare1")
 
 
@@ -56,6 +58,23 @@ def test_what_it_did_not_do_is_said(called: Callable[..., list[str]], script: st
     called(script)
     with pytest.raises(Unreachable, match="lights-quay-front: No such"):
         fronts.tell("lights", QUAY, {"quay-spare1": "drain"})
+
+
+def test_each_of_a_pair_is_told(called: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]) -> None:
+    fronts.tell("lights", PAIR, {"quay-spare1": "drain"})
+    assert [line.split(":")[0] for line in called()] == ["lights-quay-front", "lights-quay-front2"]
+    assert capsys.readouterr().err == ""
+
+
+def test_one_of_a_pair_that_is_dead_is_named_and_the_other_is_told(
+    called: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    called('[[ $2 != *front2 ]] || { echo "No such container" >&2; exit 1; }')
+    fronts.tell("lights", PAIR, {"quay-spare1": "drain"})
+    assert "lights-quay-front2: No such container: it was not told; the other front of quay" in capsys.readouterr().err
+    called("exit 1")
+    with pytest.raises(Unreachable, match="lights-quay-front: 1"):
+        fronts.tell("lights", PAIR, {"quay-spare1": "drain"})
 
 
 def test_without_docker_the_hint_is_doctor(
