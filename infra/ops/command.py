@@ -9,9 +9,10 @@ import msgspec
 import typer
 
 from infra.audit import audited
-from infra.errors import BadUsage, EdgedropError, NotVerified
-from infra.ops import following
+from infra.errors import BadUsage, EdgedropError
+from infra.ops import by_bus, following
 from infra.ops.acting import AsJson, Drop, Yes
+from infra.ops.drops import drop_named
 from infra.ops.output import answer as show
 from infra.ops.output import confirm, say
 from infra.ops.output import tell as print_json
@@ -31,9 +32,9 @@ from node_image.protocol.command import (
     Status,
     Undrain,
 )
-from node_image.recovery.answer import Answer, Refused
+from node_image.recovery.answer import Answer
 
-What = Literal["status", "logs", "restart", "drain", "undrain", "rollback", "release-keys", "reboot"]
+What = Literal["status", "logs", "restart", "drain", "undrain", "rollback", "reimage", "release-keys", "reboot"]
 WORDLESS: dict[What, Action] = {
     "status": Status(),
     "undrain": Undrain(),
@@ -41,24 +42,20 @@ WORDLESS: dict[What, Action] = {
     "release-keys": ReleaseKeys(),
     "reboot": Reboot(),
 }
-# Refusals that are the box's standing, and what helps.
-STANDS_OTHERWISE = {
-    "no_way_back": "edgedrop reimage puts a release there",
-    "not_closed": "close its grants first, each: docs/runbooks/box-leaves.md",
-    "not_ready": "the signer is just coming up: type it again",
-    "stopped": "see docs/runbooks/hsm-out.md, then type it again",
-}
+WHAT = "status, logs, restart <service>, drain, undrain, rollback, reimage, release-keys, reboot."
 ARGUMENTS = "restart takes a service of node.yaml or `engine`, the others nothing"
 
 
 def command(
     node: Annotated[str, typer.Argument(help="An appliance of the drop.")],
-    what: Annotated[
-        What, typer.Argument(help="status, logs, restart <service>, drain, undrain, rollback, release-keys, reboot.")
-    ],
+    what: Annotated[What, typer.Argument(help=WHAT)],
     service: Annotated[str, typer.Argument(help="For restart: a service of node.yaml, or `engine`.")] = "",
     drop: Drop = None,
     reason: Annotated[str, typer.Option(help="For drain: why, as the box tells whoever asks it.")] = "",
+    release: Annotated[
+        str | None, typer.Option(help="For reimage: as `edgedrop reimage` takes it; else what the drop file wants.")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="For reimage: also one that failed there before.")] = False,
     lines: Annotated[int, typer.Option(min=1, max=MOST_LINES, help="Of each log.")] = 200,
     out: Annotated[
         Path | None, typer.Option(help="Where the logs go (.tar.gz); <node>.tar.gz where nothing is said.")
@@ -72,7 +69,15 @@ def command(
 ) -> None:
     """Tell a box what to do, signed by the responder's key; it does it at most once and says what came of it."""
     action = action_of(what, service, lines, reason)
-    wire = target_of(node, drop, None).wire
+    target = target_of(node, drop, None)
+    wire = target.wire
+    if action is None:
+        if leave is not None:
+            raise BadUsage("reimage --leave", "a re-image is followed to its end: type it when the box is back")
+        by_bus.reimage(drop_named(drop), target, release, again=again, yes=yes, as_json=as_json)
+        return
+    if release is not None or again:
+        raise BadUsage(f"{what} takes no release", "--release and --again are for reimage")
     if not isinstance(action, (Status, Logs)):
         confirm(_words(what, node, service), yes=yes)
     if leave is not None:
@@ -81,7 +86,7 @@ def command(
         return
     told = _told(wire, what, action, reason)
     if told.refused:
-        raise _refused(node, told.refused)
+        raise following.refusal(node, told.refused)
     if told.outcome and told.outcome.bundle:
         file = out or Path(f"{node}.tar.gz")
         file.write_bytes(told.outcome.bundle)
@@ -109,8 +114,8 @@ def _told(wire: Wire, what: What, action: Action, reason: str) -> Answer:
         return commands.tell(wire, action)
 
 
-def action_of(what: What, service: str, lines: int, reason: str) -> Action:
-    """With its argument, where it takes one."""
+def action_of(what: What, service: str, lines: int, reason: str) -> Action | None:
+    """With its argument, where it takes one; None for a re-image, whose document is yet to be made."""
     if bool(service) is not (what == "restart"):
         raise BadUsage(f"{what} {service}".strip(), ARGUMENTS)
     if reason and what != "drain":
@@ -118,15 +123,7 @@ def action_of(what: What, service: str, lines: int, reason: str) -> Action:
     if not (len(reason) <= MOST_REASON and reason.isprintable()):
         raise BadUsage("--reason is too long, or no single line", f"at most {MOST_REASON} characters")
     with_words: dict[What, Action] = {"logs": Logs(lines), "restart": Restart(service), "drain": Drain(reason)}
-    return (WORDLESS | with_words)[what]
-
-
-def _refused(node: str, refused: Refused) -> EdgedropError:
-    """A box that stands otherwise is no forgery."""
-    told = f"{node} refuses ({refused.code}): {refused.reason}"
-    if refused.code in STANDS_OTHERWISE:
-        return EdgedropError(told, f"nothing was done; {STANDS_OTHERWISE[refused.code]}")
-    return NotVerified(told, "nothing was done")
+    return (WORDLESS | with_words).get(what)
 
 
 def _report(node: str, told: Answer, *, as_json: bool) -> None:

@@ -18,7 +18,7 @@ from infra.provision.power import Bmc
 from infra.provision.ssh import Host
 from node_image.protocol.command import Status
 from node_image.recovery.answer import Answer
-from node_image.recovery.doing import UNITS
+from node_image.recovery.telling import UNITS
 from node_image.spec import node_file
 
 ANSWER_S = 2.0

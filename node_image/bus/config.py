@@ -46,7 +46,8 @@ accounts {{
       {{ user: {LEAF_USER}, password: "{secret}", permissions: {{
         publish: ["journal.>", "witness.>", "cooling.>", "{API}.STREAM.MSG.GET.JOURNAL", "{API}.STREAM.MSG.GET.LEASES",
           "command-reply.>", "{API}.STREAM.MSG.GET.COMMANDS",
-          "$JS.API.STREAM.MSG.GET.COMMANDS"]  # an agent that dials the hub past a dead leaf
+          "{API}.STREAM.MSG.GET.FILES",
+          "$JS.API.STREAM.MSG.GET.COMMANDS", "$JS.API.STREAM.MSG.GET.FILES"]  # an agent that dials past a dead leaf
         subscribe: ["lease.>", "_INBOX.>", "command.>", "command-ask.>"]
       }} }}
     ]

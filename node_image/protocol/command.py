@@ -7,6 +7,7 @@ that is away, it carries none, and the box must surely know that it is within th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ LONGEST_S = 24 * 3600  # from issue to expiry
 MOST_LINES = 2000
 MOST_REASON = 200  # characters
 MOST_SEQUENCE = (1 << 53) - 1  # what JSON holds exactly
+HEX = re.compile("[0-9a-f]{64}")
 OWNER = "owner"  # how a box names the owner's key
 ENGINE = "engine"  # beside the services of node.yaml, what a restart may name
 
@@ -58,6 +60,17 @@ class Rollback(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     """The release that ran before, out of the box's other slot."""
 
 
+class Reimage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="do", tag="reimage"):
+    """A release of the owner's: the SHA-256 of it and of the slot's document, both signed by the owner and on the bus.
+
+    `again`: also one that failed on this box before.
+    """
+
+    release: str
+    document: str
+    again: bool
+
+
 class ReleaseKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="do", tag="release-keys"):
     """The node's signing keys are destroyed for good, once each of its grants is closed; its journals stay."""
 
@@ -66,7 +79,7 @@ class Reboot(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
     """The whole box."""
 
 
-type Action = Status | Logs | Restart | Drain | Undrain | Rollback | ReleaseKeys | Reboot
+type Action = Status | Logs | Restart | Drain | Undrain | Rollback | Reimage | ReleaseKeys | Reboot
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,7 +91,7 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sequence: int
     issued_at: int
     expires_at: int
-    action: Status | Logs | Restart | Drain | Undrain | Rollback | ReleaseKeys | Reboot
+    action: Status | Logs | Restart | Drain | Undrain | Rollback | Reimage | ReleaseKeys | Reboot
     nonce: str = ""
 
 
@@ -207,6 +220,8 @@ def _check_action(action: Action, box: Box) -> None:
         raise CommandRefused("unknown_service", f"{action.service!r}, this box has {there}")
     if isinstance(action, Logs) and not 1 <= action.lines <= MOST_LINES:
         raise CommandRefused("bad_argument", f"{action.lines} lines: 1 to {MOST_LINES} are told")
+    if isinstance(action, Reimage) and not all(HEX.fullmatch(one) for one in (action.release, action.document)):
+        raise CommandRefused("bad_argument", "release and document are named by 64 hex digits each")
     if isinstance(action, Drain) and not (len(action.reason) <= MOST_REASON and action.reason.isprintable()):
         raise CommandRefused("bad_argument", f"the reason is one line of at most {MOST_REASON} characters")
 
@@ -237,6 +252,6 @@ def _check_time(command: Command, time: Interval) -> None:
         raise CommandRefused("not_yet", f"it holds from {command.issued_at} on, it may be {time.lo} only")
 
 
-KINDS = (Status, Logs, Restart, Drain, Undrain, Rollback, ReleaseKeys, Reboot)
+KINDS = (Status, Logs, Restart, Drain, Undrain, Rollback, Reimage, ReleaseKeys, Reboot)
 ACTIONS = tuple(str(kind.__struct_config__.tag) for kind in KINDS)
 OWNERS = (ReleaseKeys,)  # what the responder's key does not command

@@ -21,6 +21,7 @@ from nats.js.errors import NotFoundError
 from node_image.bus.config import DOMAIN, LEAF_USER
 from node_image.protocol import command
 from node_image.recovery.answer import ASK, Answer, Reply, digest
+from node_image.recovery.fetching import fetch
 from node_image.recovery.notify import notify, watchdog_s
 from node_image.recovery.place import Facts, Place
 from node_image.service import log
@@ -91,6 +92,7 @@ class Agent:
         """Once each: the bus tells a command when it comes, and again when it is looked for."""
         if envelope != self._handed:
             self._handed = envelope
+            await fetch(self._client.jetstream(timeout=ANSWER_S, domain=DOMAIN), self._place.spool, envelope)
             reply = await self._answer(envelope, envelope)
             if reply.fault:
                 self._handed = b""  # the next look tries again: a door that did take it knows

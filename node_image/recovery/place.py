@@ -69,6 +69,16 @@ class Place:
         return self.root / "var/lib/docker/volumes/edgedrop-run/_data"
 
     @property
+    def spool(self) -> Path:
+        """What the agent fetched; it belongs to it."""
+        return self.root / "var/cache/edgedrop-recovery"
+
+    @property
+    def installer(self) -> Path:
+        """Put there by the role `slots`."""
+        return self.root / "usr/local/lib/edgedrop/slots.pyz"
+
+    @property
     def slots(self) -> Path:
         """The installer's (node_image/slots)."""
         return self.root / "var/lib/edgedrop/slots"

@@ -17,10 +17,11 @@ from pathlib import Path
 import msgspec
 
 from node_image import durable
-from node_image.recovery import doing, ladder
+from node_image.recovery import doing, ladder, telling
 from node_image.recovery.ladder import History, Look, Step
 from node_image.recovery.memory import Busy, Memory
 from node_image.recovery.place import Place
+from node_image.recovery.running import run
 from node_image.service import log
 from node_image.signer.client import SignerAway, SignerClient, SignerRefused
 
@@ -61,7 +62,7 @@ PROBES: Mapping[str, Callable[[], bool]] = {
 
 def look(probes: Mapping[str, Callable[[], bool]] = PROBES) -> Look:
     """Once around; a service that does not run is not asked."""
-    shown = doing.run(("docker", "ps", "--filter", "status=running", "--format", "{{.Names}}"), doing.LOOK_S)
+    shown = run(("docker", "ps", "--filter", "status=running", "--format", "{{.Names}}"), telling.LOOK_S)
     running = set(shown.text.split()) if shown.ok else set()
     hung = {name for name, probe in probes.items() if f"edgedrop-{name}" in running and not probe()}
     return Look(int(time.clock_gettime(time.CLOCK_BOOTTIME)), frozenset(hung), shown.ok)
@@ -114,7 +115,7 @@ def turn(place: Place, seen: Look) -> Step | None:
     kept.write(ladder.done(history, step) if step else history)
     if step:
         log("the watch acts", level="warning", do=step.do, what=step.what, ill=sorted(seen.ill))
-        done = doing.run(words(step))
+        done = run(words(step))
         log("the watch acted", do=step.do, what=step.what, ok=done.ok, said=done.text.strip()[-300:])
     return step
 

@@ -16,6 +16,7 @@ from node_image.protocol.command import (
     Drain,
     Logs,
     Reboot,
+    Reimage,
     ReleaseKeys,
     Restart,
     Rollback,
@@ -33,12 +34,14 @@ BOX = Box("lights", "quay-appliance1", frozenset({"mint"}))
 RIGHT = Command(1, BOX.stack, BOX.node, 7, NOW - 60, NOW + 60, Restart("mint"))
 WHOLE = command.sign(RIGHT, KEY)
 FEW = st.integers(0, 6)  # so few that all orders come up
+NAMES = st.sampled_from(["ab" * 32, "AB" * 32, "ab" * 32 + "\n", "../ab", ""])
 ACTIONS = st.one_of(
     st.just(Status()),
     st.just(Reboot()),
     st.just(Undrain()),
     st.just(Rollback()),
     st.just(ReleaseKeys()),
+    st.builds(Reimage, NAMES, NAMES, st.booleans()),
     st.builds(Drain, st.text(max_size=2 * command.MOST_REASON)),
     st.builds(Restart, st.text(max_size=20)),
     st.builds(Logs, st.integers(-9, 5000)),
@@ -95,4 +98,5 @@ def test_what_may_be_done_is_new_for_this_box_and_surely_in_its_time(
     assert hi < expires_at <= issued_at + command.LONGEST_S
     assert not isinstance(action, Restart) or action.service in {"mint", "engine"}
     assert not isinstance(action, Logs) or 1 <= action.lines <= command.MOST_LINES
+    assert not isinstance(action, Reimage) or {action.release, action.document} == {"ab" * 32}
     assert not isinstance(action, Drain) or len(action.reason.splitlines()) <= 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nats.js.api import DiscardPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
-from node_image.protocol import trail
+from node_image.protocol import parcel, trail
 from node_image.protocol.command import LONGEST_S, MOST_BYTES
 
 if TYPE_CHECKING:
@@ -46,6 +46,16 @@ STREAMS = (
         max_bytes=GIB >> 4,
         max_msgs_per_subject=1,
         max_msg_size=MOST_BYTES,
+        max_age=LONGEST_S,
+    ),
+    # What a re-image by the bus needs; gone when no command can ask for it any more.
+    StreamConfig(
+        name=parcel.STREAM,
+        subjects=[parcel.subject("*", "*")],
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.OLD,
+        max_bytes=GIB,
+        max_msgs_per_subject=1,
         max_age=LONGEST_S,
     ),
     # One announcement an epoch and node: a ledger that is rebuilt must learn the older epochs too.

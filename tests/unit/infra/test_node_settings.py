@@ -12,9 +12,10 @@ from infra.home import place, write_private
 from infra.node_settings import NodeSettings, digest_of, hostvars, node_settings
 from infra.ops.drops import open_drop, plan_of_file
 from infra.plan import plan_lab
+from infra.provision.parcels import parcel_of
 from infra.release import Release
 from infra.witness_files import files_of_front, files_of_node, witnesses_of
-from node_image.protocol import command, dsse
+from node_image.protocol import command, dsse, parcel
 from node_image.protocol.command import Command, Reboot
 from node_image.recovery.place import Facts
 from node_image.spec import node_file
@@ -65,6 +66,22 @@ def test_no_variable_holds_the_bus_secret() -> None:
     assert keys.bus_secret() not in told
     key = (made.folder / "cloud.pem").read_text().splitlines()[1]
     assert key not in told
+
+
+def test_a_parcel_for_the_bus_holds_what_may_be_seen_and_is_signed() -> None:
+    made = settings()
+    found = parcel_of(made, b"the release's envelope")
+    payload = parcel.payload(found.files[found.document], parcel.SLOT_TYPE, keys.owner_public_pem(), found.document)
+    document = parcel.document(payload)
+    assert (document.stack, document.node, document.release) == ("harbour-lights", "quay-appliance1", RELEASE.digest)
+    named = {digest: name for name, digest in document.files.items()}
+    public = {named[one] for one in found.files if one not in {found.document, found.release}}
+    assert public == set(node_file().public)
+    seen = b"".join(found.files.values())
+    secrets = (made.folder / name for name in set(made.files) - public - {"slots.pyz", "recovery.json"})
+    for path in secrets:
+        assert path.read_bytes() not in seen, path.name
+    assert keys.bus_secret().encode() not in seen
 
 
 def test_a_folders_digest_changes_with_a_name_and_with_a_content_but_not_with_byte_code(tmp_path: Path) -> None:

@@ -36,8 +36,10 @@ def test_systemd_reads_them(units: Path) -> None:
 
 
 def test_the_door_has_no_network_and_the_agent_no_rights(units: Path) -> None:
-    door, agent = ((units / name).read_text() for name in ("edgedrop-door@.service", "edgedrop-recovery.service"))
-    assert re.search(r"^RestrictAddressFamilies=AF_UNIX$", door, re.MULTILINE)
+    names = ("edgedrop-door@.service", "edgedrop-recovery.service", "edgedrop-reimage.service")
+    door, agent, reimage = ((units / name).read_text() for name in names)
+    for one in (door, reimage):
+        assert re.search(r"^RestrictAddressFamilies=AF_UNIX$", one, re.MULTILINE)
     assert "\nUser=" not in door
     assert re.search(r"^User=edgedrop-recovery$", agent, re.MULTILINE)
     assert re.search(r"^CapabilityBoundingSet=$", agent, re.MULTILINE)
@@ -47,5 +49,5 @@ def test_the_door_has_no_network_and_the_agent_no_rights(units: Path) -> None:
 def test_every_unit_is_put_there(units: Path) -> None:
     assert units
     placed = (ROLE / "tasks" / "configure.yml").read_text()
-    assert len(UNITS) == 5
+    assert len(UNITS) == 6
     assert [name for name in UNITS if f"- {name}\n" not in placed] == []

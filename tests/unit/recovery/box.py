@@ -112,6 +112,7 @@ def make_box(root: Path, facts: Facts = FACTS, shim: str = SHIM) -> FakeBox:
     place = Place(root)
     place.settings.mkdir(parents=True)
     place.run.mkdir(parents=True)
+    place.spool.mkdir(parents=True)
     (place.settings / "recovery.json").write_bytes(msgspec.json.encode(facts))
     (place.settings / "bus.secret").write_text("bus-secret")
     (root / "bin").mkdir()

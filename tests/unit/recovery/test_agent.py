@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
+import os
 import socket
 import subprocess
 import sys
@@ -19,15 +21,17 @@ import pytest
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 
+from infra.provision.parcels import put
 from node_image.bus.config import DOMAIN, HUB_USER, LEAF_USER
 from node_image.hub.ledger.streams import ensure
-from node_image.protocol import command
-from node_image.protocol.command import Logs, Restart
-from node_image.recovery import clock, doing
+from node_image.protocol import command, dsse, parcel
+from node_image.protocol.command import Logs, Reimage, Restart
+from node_image.protocol.parcel import Document
+from node_image.recovery import clock, telling
 from node_image.recovery.agent import Agent
 from node_image.recovery.answer import Answer, Reply, digest
 from tests.e2e.hub_world import NATS, leaf_bus, nats_server
-from tests.unit.recovery.box import ACTIVATE, FACTS, NODE, STACK, FakeBox, open_door, signed
+from tests.unit.recovery.box import ACTIVATE, FACTS, NODE, OWNER, STACK, FakeBox, open_door, signed
 
 pytestmark = pytest.mark.skipif(not (ACTIVATE and NATS.exists()), reason="no nats-server or no systemd here")
 SECRET = "bus-secret"
@@ -124,7 +128,31 @@ def test_the_largest_bundle_comes_whole(world: World) -> None:
     assert outcome
     with tarfile.open(fileobj=io.BytesIO(outcome.bundle)) as archive:
         sizes = {name.rpartition("/")[2]: archive.getmember(name).size for name in archive.getnames()}
-    assert sizes["mint.log"] == sizes["courier.log"] == doing.MOST_LOG
+    assert sizes["mint.log"] == sizes["courier.log"] == telling.MOST_LOG
+
+
+@pytest.mark.parametrize("way", ["leaf", "direct"])
+def test_what_a_reimage_names_is_fetched_and_what_is_no_part_of_it_goes(world: World, way: str) -> None:
+    large, small = os.urandom(parcel.PART + 1), b"small"
+    names = {hashlib.sha256(one).hexdigest(): one for one in (large, small)}
+    wanted = {f"file {number}": name for number, name in enumerate([*names, "f" * 64])}
+    document = msgspec.json.encode(Document(STACK, NODE, "e" * 64, wanted))
+    files = {"d" * 64: dsse.sign(parcel.SLOT_TYPE, document, OWNER), "e" * 64: b"release", **names}
+    spool = world.box.place.spool
+    (spool / "of another one").write_text("x")
+
+    async def scenario() -> Answer:
+        server = world.leaf if way == "leaf" else world.direct
+        async with running(world, server), responder(world) as client:
+            await put(client.jetstream(), files)
+            stands = await asked(client, command.ask_subject(STACK, NODE), b"one")
+            envelope = signed(Reimage("e" * 64, "d" * 64, again=False), 1, nonce=stands.nonce)
+            return await asked(client, command.subject(STACK, NODE), envelope)
+
+    told = asyncio.run(scenario())
+    assert {path.name: path.read_bytes() for path in spool.iterdir()} == files
+    assert told.refused
+    assert told.refused.code == "not_verified", "the door saw it, and it is no document of that digest"
 
 
 def test_past_a_leaf_that_dies_the_agent_dials_the_hub(world: World, tmp_path: Path) -> None:
