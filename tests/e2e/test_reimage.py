@@ -77,10 +77,26 @@ def test_another_release_is_committed_whoever_is_killed(shared: Standing, shared
     claim(quay)
 
 
+def test_by_the_bus_the_box_pulls_what_it_never_had(shared: Standing, shared_hub: HubAddresses, quay: str) -> None:
+    other = with_mint(shared_hub, "LABEL edgedrop.other=2")
+    words = ("command", NODE, "reimage", "--release", other.digest[:12], "--drop", quay, "--yes")
+    done = shared.edgedrop(*words)
+    assert f"done: {NODE} runs release {other.digest[:12]}" in done.stdout, done.stderr
+    assert mint(quay) == other.images["mint"]
+    claim(quay)
+    box(quay, "sh", "-c", "echo >> /etc/edgedrop/bus/nats.conf")  # it holds the bus's password
+    refused = shared.edgedrop(*words, check=False)
+    assert (refused.returncode, "(files_missing): nats.conf: neither here" in refused.stderr) == (1, True), (
+        refused.stderr
+    )
+    assert "hint: nothing was done; secrets go over SSH alone" in refused.stderr
+
+
 def test_the_page_brings_the_wanted_one_back_and_no_preview_finds_a_change(shared: Standing, quay: str) -> None:
-    first, back, _, checked, second = shared.runbook("reimage", quay)
+    first, back, by_bus, _, checked, second = shared.runbook("reimage", quay)
     assert "it sells" in first.stdout
     assert f"done: {NODE} runs release" in back.stderr
+    assert f"done: {NODE} runs release" in by_bus.stdout
     assert "good: release" in checked.stdout
     assert "it sells" in second.stdout
     assert mint(quay) == release.current(shared.lab).images["mint"]

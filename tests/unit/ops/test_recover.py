@@ -167,6 +167,8 @@ def test_commands_one_by_one(ill: World, typed: Typed, tmp_path: Path) -> None:
     assert drained.read(shared) == ""
     assert typed("command", NODE, "undrain", "--reason", "all is well", "--yes")[0] == 2
     assert typed("command", NODE, "drain", "--reason", "x" * 201, "--yes")[0] == 2
+    assert typed("command", NODE, "reimage", "--leave", "60", "--yes")[0] == 2
+    assert typed("command", NODE, "reboot", "--release", "current", "--yes")[0] == 2
     code, _, err = typed("command", NODE, "release-keys", "--yes")
     assert (code, "destroyed for good: enrol/quay-appliance1" in err) == (0, True), err
     given = (ill.box.place.root / "given").read_bytes()

@@ -17,6 +17,7 @@ from node_image.protocol.command import (
     Drain,
     Logs,
     Reboot,
+    Reimage,
     ReleaseKeys,
     Restart,
     Rollback,
@@ -33,6 +34,7 @@ NOW = 1_800_000_000
 BOX = Box("harbour-lights", "quay-appliance1", frozenset({"mint", "signer"}))
 KNOWN = Stands(newest=40, time=Interval(NOW, NOW + 1))
 UNKNOWN = Stands(newest=40, time=Interval(0, None), nonces=frozenset({"ab" * 16}))
+REIMAGE = Reimage("ab" * 32, "cd" * 32, again=True)
 RIGHT = Command(1, BOX.stack, BOX.node, 41, NOW - 60, NOW + 600, Restart("mint"))
 
 
@@ -90,6 +92,7 @@ REFUSED = [
     ("bad_argument", dsse.sign(command.PAYLOAD_TYPE, b"[]", OWNER), KNOWN),
     ("bad_argument", command.sign(told(action=Logs(command.MOST_LINES + 1)), OWNER), KNOWN),
     ("bad_argument", command.sign(told(action=Drain("x" * 201)), OWNER), KNOWN),
+    ("bad_argument", command.sign(told(action=Reimage("ab" * 32, "../etc", again=False)), OWNER), KNOWN),
     ("bad_argument", command.sign(told(action=Drain("two\nlines")), OWNER), KNOWN),
     ("bad_argument", command.sign(told(sequence=0), OWNER), KNOWN),
     ("not_owners", command.sign(told(action=ReleaseKeys()), RESPONDER), KNOWN),
@@ -133,6 +136,7 @@ def test_a_command_that_is_refused_says_why(code: str, envelope: bytes, stands: 
         Drain(""),
         Undrain(),
         Rollback(),
+        REIMAGE,
         Reboot(),
     ],
 )
