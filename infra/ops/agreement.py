@@ -91,6 +91,7 @@ class GeographyReport:
     p50_ms: float | None
     p99_ms: float | None
     differences: tuple[str, ...]
+    unready: Mapping[str, str] = field(default_factory=dict)  # nodes that answer and sell nothing: why, by their word
 
     @property
     def agree(self) -> bool:
@@ -128,7 +129,8 @@ def compare(plan: DropPlan, seen: Seen) -> Report:
 
 
 def _geography(geo: Geography, seen: Seen) -> GeographyReport:
-    answers = [said for node in geo.nodes if (said := seen.nodes.get(node.name)) is not None]
+    named = {node.name: said for node in geo.nodes if (said := seen.nodes.get(node.name)) is not None}
+    answers = list(named.values())
     return GeographyReport(
         geography=geo.name,
         title=geo.title,
@@ -140,6 +142,7 @@ def _geography(geo: Geography, seen: Seen) -> GeographyReport:
         p50_ms=max((said.p50_ms for said in answers if said.p50_ms is not None), default=None),
         p99_ms=max((said.p99_ms for said in answers if said.p99_ms is not None), default=None),
         differences=tuple(fault for node in geo.holders for fault in _node(node, seen)),
+        unready={name: said.reason for name, said in named.items() if not said.ready},
     )
 
 

@@ -84,10 +84,12 @@ def _show_fronts(stack: str, looks: Sequence[Look], told: Sequence[Told]) -> Non
 
 
 def show(report: Report) -> None:
-    """For people: the table, what was paid, then what differs."""
+    """For people: the table, what was paid, who sells nothing and why, then what differs."""
     answer(table(report))
     if report.takings:
         answer("taken: " + escape(", ".join(f"{tier} {taken}" for tier, taken in report.takings.items())))
+    for name, reason in (item for geo in report.geographies for item in geo.unready.items()):
+        answer(f"[yellow]not ready[/] {escape(f'{name}: {reason}')}")
     for fault in (*report.differences, *(fault for geo in report.geographies for fault in geo.differences)):
         answer(f"[red]differs[/] {escape(fault)}")
 

@@ -65,5 +65,7 @@ def test_a_drained_box_takes_nothing_new_and_its_front_sees_it(shared: Standing,
         assert at_front(quay) == {"quay-spare1"}
         told = json.loads(shared.edgedrop(*command[:2], "status", *command[2:], "--json").stdout)
         assert told["outcome"]["status"]["drained"] == "drained by the responder: a new disk"
+        shown = shared.edgedrop("status", quay, check=False).stdout
+        assert f"not ready {NODE}: drained by the responder: a new disk" in shown
         shared.edgedrop(*command[:2], "undrain", *command[2:])
         wait_for(lambda: NODE in at_front(quay), 20, "the node at its front")

@@ -63,6 +63,13 @@ def told(plan: DropPlan, seen: Seen) -> list[str]:
     return found
 
 
+def test_who_sells_nothing_is_named_with_its_own_word(plan: DropPlan) -> None:
+    seen = in_order(plan)
+    drained = NodeSaid(ready=False, reason="drained by the responder")
+    quay, mole = compare(plan, replace(seen, nodes={**seen.nodes, "quay-spare1": drained})).geographies
+    assert (quay.ready, quay.unready, mole.unready) == (1, {"quay-spare1": "drained by the responder"}, {})
+
+
 def test_what_agrees_agrees(plan: DropPlan) -> None:
     seen = in_order(plan)
     assert told(plan, seen) == []
