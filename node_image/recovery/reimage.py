@@ -13,7 +13,7 @@ from node_image.recovery.place import Place
 from node_image.recovery.reimaging import AGAIN, ask_installer
 from node_image.recovery.running import INSTALLER, run
 from node_image.recovery.telling import slots
-from node_image.recovery.work import Order, Told, Work
+from node_image.recovery.work import Told, Wanted, Work
 from node_image.service import log
 
 PULL_S = 900
@@ -25,28 +25,28 @@ class Failed(Exception):
     """What keeps it from the installer; nothing runs otherwise than before."""
 
 
-def fetch(work: Work, order: Order) -> None:
+def fetch(work: Work, wanted: Wanted) -> None:
     """What the box lacks, each image by its digest from the registry that the owner's document names."""
     try:
-        images = ask_installer(work.document(), again=order.again).images
+        images = ask_installer(work.document(), again=wanted.again).images
     except CommandRefused as refusal:
         raise Failed(refusal.reason) from refusal
     for number, image in enumerate(images, 1):
-        work.tell(Told(order.release, "fetching", f"image {number} of {len(images)}"))
+        work.tell(Told(wanted.release, "fetching", f"image {number} of {len(images)}"))
         _must("docker", "pull", "--quiet", image, tries=TRIES)
 
 
-def hand_over(work: Work, order: Order) -> None:
+def hand_over(work: Work, wanted: Wanted) -> None:
     """From here on the installer goes on by itself."""
-    again = (AGAIN,) if order.again else ()
+    again = (AGAIN,) if wanted.again else ()
     _must(*INSTALLER, "stage", *again, stdin=work.packed())
     _must(*INSTALLER, "begin")
 
 
-def under_way(place: Place, order: Order) -> bool:
+def under_way(place: Place, wanted: Wanted) -> bool:
     """The installer has it: we were killed just after."""
     state = slots(place)
-    return state.get("release") == order.release and state.get("phase") in UNDER_WAY
+    return state.get("release") == wanted.release and state.get("phase") in UNDER_WAY
 
 
 def _must(*words: str, tries: int = 1, stdin: bytes = b"") -> None:
@@ -65,15 +65,15 @@ def main() -> int:
     work = Work(place)
     if not work.pending:
         return 0
-    order = work.order()
+    wanted = work.wanted()
     try:
-        if not under_way(place, order):
-            fetch(work, order)
-            hand_over(work, order)
-        told = Told(order.release, "begun")
+        if not under_way(place, wanted):
+            fetch(work, wanted)
+            hand_over(work, wanted)
+        told = Told(wanted.release, "begun")
     except Failed as fault:
-        told = Told(order.release, "failed", str(fault))
-    log("a re-image by the bus", release=order.release, doing=told.doing, why=told.why)
+        told = Told(wanted.release, "failed", str(fault))
+    log("a re-image by the bus", release=wanted.release, doing=told.doing, why=told.why)
     work.tell(told)
     work.clear()
     return 0

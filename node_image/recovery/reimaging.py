@@ -19,7 +19,7 @@ from node_image.protocol.parcel import Document
 from node_image.recovery.answer import Outcome
 from node_image.recovery.place import Facts, Place
 from node_image.recovery.running import INSTALLER, OUTSIDE, run
-from node_image.recovery.work import UNIT, Order, Work
+from node_image.recovery.work import UNIT, Wanted, Work
 
 START = ("systemctl", "start", "--no-block", UNIT)
 LACKS = (*OUTSIDE, *INSTALLER, "lacks")
@@ -48,7 +48,7 @@ def take(action: Reimage, facts: Facts, place: Place) -> Outcome:
         raise CommandRefused("files_missing", reason)
     files = held | {f"files/{digest}": data for digest, data in came.items()}
     try:
-        work.write(Order(action.release, action.again), files)
+        work.write(Wanted(action.release, action.again), files)
     except OSError as fault:
         return Outcome(False, f"it could not be written down: {fault.strerror}")
     begun = run(START)

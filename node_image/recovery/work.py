@@ -17,7 +17,7 @@ from node_image.recovery.place import Place
 UNIT = "edgedrop-reimage.service"
 
 
-class Order(msgspec.Struct, frozen=True):
+class Wanted(msgspec.Struct, frozen=True):
     """`again`: also a release that failed here before."""
 
     release: str
@@ -43,20 +43,20 @@ class Work:
         """There is something to do."""
         return self._folder.exists()
 
-    def write(self, order: Order, files: Mapping[str, bytes]) -> None:
+    def write(self, wanted: Wanted, files: Mapping[str, bytes]) -> None:
         """On the disk, whole or not at all; `files` by their place in a slot. OSError."""
         part = self._folder.with_name("reimage.part")
         shutil.rmtree(part, ignore_errors=True)
         for name, data in files.items():
             _write(part / "in" / name, data)
-        _write(part / "order.json", msgspec.json.encode(order))
-        self.tell(Told(order.release, "fetching"))
+        _write(part / "order.json", msgspec.json.encode(wanted))
+        self.tell(Told(wanted.release, "fetching"))
         part.replace(self._folder)
         _sync(self._folder.parent)
 
-    def order(self) -> Order:
+    def wanted(self) -> Wanted:
         """What is to be done."""
-        return msgspec.json.decode((self._folder / "order.json").read_bytes(), type=Order)
+        return msgspec.json.decode((self._folder / "order.json").read_bytes(), type=Wanted)
 
     def document(self) -> bytes:
         """The slot's."""
