@@ -71,7 +71,9 @@ def ask_installer(document: bytes, *, again: bool) -> Lacks:
 
 def _verified(action: Reimage, facts: Facts, place: Place) -> tuple[dict[str, bytes], Document]:
     """The slot's document and the release's envelope by their place in a slot, and what the document says."""
-    owner = facts.keys[OWNER].encode()
+    owner = facts.keys.get(OWNER, "").encode()
+    if not owner:
+        raise CommandRefused("not_verified", "this box was told of no owner")
     try:
         slot = parcel.payload(_signed(place, action.document), parcel.SLOT_TYPE, owner, action.document)
         document, release = parcel.document(slot), _signed(place, action.release)

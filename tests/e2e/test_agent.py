@@ -62,7 +62,7 @@ def test_a_drained_box_takes_nothing_new_and_its_front_sees_it(shared: Standing,
         assert send(client, address(quay), "quay", sold).voucher == first.voucher, "what it sold is answered"
         refused = client.post(f"{address(quay)}/v1/claims", json=buyer.wish(0).body)
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "drained")
-        assert at_front(quay) == {"quay-spare1"}
+        wait_for(lambda: at_front(quay) == {"quay-spare1"}, 5, "the front without it")
         told = json.loads(shared.edgedrop(*command[:2], "status", *command[2:], "--json").stdout)
         assert told["outcome"]["status"]["drained"] == "drained by the responder: a new disk"
         shown = shared.edgedrop("status", quay, check=False).stdout
