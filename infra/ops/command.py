@@ -10,7 +10,7 @@ import typer
 
 from infra.audit import audited
 from infra.errors import BadUsage, EdgedropError
-from infra.ops import by_bus, following
+from infra.ops import by_bus, following, looking
 from infra.ops.acting import AsJson, Drop, Yes
 from infra.ops.drops import drop_named
 from infra.ops.output import answer as show
@@ -68,20 +68,20 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Tell a box what to do, signed by the responder's key; it does it at most once and says what came of it."""
+    _check(what, service, reason, reimages=release is not None or again, leave=leave)
     action = action_of(what, service, lines, reason)
     target = target_of(node, drop, None)
     wire = target.wire
     if action is None:
-        if leave is not None:
-            raise BadUsage("reimage --leave", "a re-image is followed to its end: type it when the box is back")
         by_bus.reimage(drop_named(drop), target, release, again=again, yes=yes, as_json=as_json)
         return
-    if release is not None or again:
-        raise BadUsage(f"{what} takes no release", "--release and --again are for reimage")
+    if isinstance(action, Drain):
+        say(f"its front {looking.front_says(target)}")
     if not isinstance(action, (Status, Logs)):
         confirm(_words(what, node, service), yes=yes)
     if leave is not None:
-        sequence = commands.leave(wire, action, leave * 60)
+        with audited(f"command: {what}, left there", wire.stack, [node], reason):
+            sequence = commands.leave(wire, action, leave * 60)
         say(f"{node}: left as number {sequence} for {leave} minutes; edgedrop recover {node} says what came of it")
         return
     told = _told(wire, what, action, reason)
@@ -114,14 +114,22 @@ def _told(wire: Wire, what: What, action: Action, reason: str) -> Answer:
         return commands.tell(wire, action)
 
 
-def action_of(what: What, service: str, lines: int, reason: str) -> Action | None:
-    """With its argument, where it takes one; None for a re-image, whose document is yet to be made."""
+def _check(what: What, service: str, reason: str, *, reimages: bool, leave: int | None) -> None:
+    """Words that are another command's."""
     if bool(service) is not (what == "restart"):
         raise BadUsage(f"{what} {service}".strip(), ARGUMENTS)
     if reason and what != "drain":
         raise BadUsage(f"{what} --reason", "drain takes a reason, the others none")
     if not (len(reason) <= MOST_REASON and reason.isprintable()):
         raise BadUsage("--reason is too long, or no single line", f"at most {MOST_REASON} characters")
+    if reimages and what != "reimage":
+        raise BadUsage(f"{what} takes no release", "--release and --again are for reimage")
+    if leave is not None and what == "reimage":
+        raise BadUsage("reimage --leave", "a re-image is followed to its end: type it when the box is back")
+
+
+def action_of(what: What, service: str, lines: int, reason: str) -> Action | None:
+    """With its argument, where it takes one; None for a re-image, whose document is yet to be made."""
     with_words: dict[What, Action] = {"logs": Logs(lines), "restart": Restart(service), "drain": Drain(reason)}
     return (WORDLESS | with_words).get(what)
 

@@ -51,7 +51,7 @@ class Target:
 def look(target: Target) -> Seen:
     """All sides at once, each with its own limit."""
     with ThreadPoolExecutor(5) as pool:
-        front, mint = pool.submit(_front, target), pool.submit(speaks, target)
+        front, mint = pool.submit(front_says, target), pool.submit(speaks, target)
         bus, ssh, board = pool.submit(_bus, target), pool.submit(_ssh, target), pool.submit(_board, target)
     answers, said = mint.result()
     hub, agent, words, by_bus = bus.result()
@@ -73,7 +73,8 @@ def look(target: Target) -> Seen:
     )
 
 
-def _front(target: Target) -> str:
+def front_says(target: Target) -> str:
+    """Whom it sends claims to."""
     with httpx.Client(timeout=ANSWER_S, trust_env=False) as client:
         others = in_service(client, target.geo)
     if not others:

@@ -184,6 +184,7 @@ def test_what_is_left_for_a_box_that_is_away_is_done_when_it_is_back_and_knows_t
     ill.kill_agent()
     code, _, err = typed("command", NODE, "restart", "mint", "--leave", "60", "--yes")
     assert (code, "for 60 minutes" in err) == (0, True), err
+    assert "command: restart, left there" in {one["what"] for one in json.loads(typed("audit", "--json")[1])}
     ill.start_agent()
     known = clock.interval().hi is not None
     wait_for(lambda: bool(ill.changed) if known else "clock_unknown" in ill.door_said, 20, "the command that was left")
