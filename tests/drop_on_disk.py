@@ -82,9 +82,9 @@ class Drop:
         """The same node as the signer of one epoch sees it."""
         return replace(self, facts=next(one for one in self.facts.each() if one.epoch == epoch))
 
-    def lease(self, key: str, quota: int = 1000, start: int = 100) -> bytes:
+    def lease(self, key: str, quota: int = 1000, start: int = 100, redeem_by: int = FAR) -> bytes:
         """The owner's envelope for this node's grant."""
-        leases = (lease.Lease(0, start, quota, 0, FAR),)
+        leases = (lease.Lease(0, start, quota, 0, redeem_by),)
         facts = self.facts
         document = lease.LeaseDocument(1, facts.drop, facts.node, facts.epoch, facts.grant_id, key, leases)
         return lease.sign(document, self.owner)

@@ -30,6 +30,7 @@ class Seen:
     failed: int = 0
     got: bool = False
     node: str = ""  # who gave it
+    answer: bytes = b""
 
 
 @dataclass(slots=True)
@@ -39,8 +40,8 @@ class Lines:
     port: int
     idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=list)
 
-    async def post(self, body: bytes) -> tuple[bytes, str]:
-        """Status, and who gave the answer; a connection that was closed meanwhile is opened anew, as browsers do."""
+    async def post(self, body: bytes) -> tuple[bytes, str, bytes]:
+        """Status, who answered and what; a connection that was closed meanwhile is opened anew, as browsers do."""
         while True:
             kept = bool(self.idle)
             line = self.idle.pop() if kept else await asyncio.open_connection("127.0.0.1", self.port)
@@ -57,14 +58,16 @@ class Lines:
             self.idle.append(line)
             return answer
 
-    async def _asked(self, line: tuple[asyncio.StreamReader, asyncio.StreamWriter], body: bytes) -> tuple[bytes, str]:
+    async def _asked(
+        self, line: tuple[asyncio.StreamReader, asyncio.StreamWriter], body: bytes
+    ) -> tuple[bytes, str, bytes]:
         reader, writer = line
         head = b"POST /v1/claims HTTP/1.1\r\nHost: quay\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
         writer.write(head % len(body) + body)
         status, *lines = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (one.partition(b":") for one in lines)}
-        await reader.readexactly(int(headers[b"content-length"]))
-        return status.split(b" ", 2)[1], headers.get(b"x-edgedrop-node", b"").decode()
+        answer = await reader.readexactly(int(headers[b"content-length"]))
+        return status.split(b" ", 2)[1], headers.get(b"x-edgedrop-node", b"").decode(), answer
 
 
 def sell(
@@ -98,7 +101,7 @@ async def _buy(lines: Lines, wish: Wish) -> Seen:
     while time.monotonic() - begun < PATIENCE_S:
         try:
             async with asyncio.timeout(ANSWER_S):
-                status, seen.node = await lines.post(wish.body)
+                status, seen.node, seen.answer = await lines.post(wish.body)
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             status = b"none"
         if status in OK:

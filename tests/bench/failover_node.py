@@ -19,6 +19,8 @@ from tests.e2e.hub_world import free_port
 from tests.e2e.standing import wait_for
 
 START_S = 60.0
+# One for all: to make one takes 30 ms. No connection is kept, since nodes are killed.
+HTTP = httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 @dataclass
@@ -56,7 +58,7 @@ class Node:
     def asked(self, path: str, port: int = 0) -> bool:
         """Whether it says yes."""
         try:
-            return httpx.get(f"http://127.0.0.1:{port or self.port}{path}", timeout=1).is_success
+            return HTTP.get(f"http://127.0.0.1:{port or self.port}{path}", timeout=1).is_success
         except httpx.HTTPError:
             return False
 
@@ -68,7 +70,7 @@ class Node:
 
     def voucher(self, claim_id: str) -> dict[str, Any] | None:
         """What it gave for a claim."""
-        answer = httpx.get(f"http://127.0.0.1:{self.port}/v1/claims/{claim_id}", timeout=10)
+        answer = HTTP.get(f"http://127.0.0.1:{self.port}/v1/claims/{claim_id}", timeout=10)
         return dict(answer.json()) if answer.is_success else None
 
     def strike(self, fault: str) -> None:
@@ -94,15 +96,24 @@ class Node:
             case "hung":
                 for name in ("signer", "mint"):
                     self.running[name].send_signal(signal.SIGCONT)
+            case "disconnected" | "slowed":
+                self._cable_is("good")
             case "disk_filled":
                 none = resource.RLIM_INFINITY
                 resource.prlimit(self.running["signer"].pid, resource.RLIMIT_FSIZE, (none, none))
 
+    def halt(self) -> None:
+        """Mint and signer; the cable stays."""
+        self._end("mint", "signer")
+
     def down(self) -> None:
         """All of it."""
-        for process in self.running.values():
-            process.kill()
-            process.wait()
+        self._end(*self.running)
+
+    def _end(self, *names: str) -> None:
+        for name in names:
+            self.running[name].kill()
+            self.running[name].wait()
 
     def _cable_is(self, how: str) -> None:
         pipe = self.running["relay"].stdin

@@ -78,17 +78,20 @@ class World:
         run = f"failover-{uuid.uuid4().hex[:6]}"
         with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
             stack.callback(sweep, run)
-            nodes = [self._node(Path(folder), number, kind, at) for at, kind in enumerate(("appliance", "spare"))]
+            named = ((at, f"quay-{kind}1") for at, kind in enumerate(("appliance", "spare")))
+            nodes = [
+                self.node(Path(folder), f"lights-{number}", name, 1 + (2 * number + at) * QUOTA) for at, name in named
+            ]
             nodes[0] = replace(nodes[0], **appliance)
             for node in nodes:
                 stack.callback(node.down)
                 node.up()
-                self._lease(node)
+                self.lease(node)
             if cable:
                 nodes[0].cable()
             for node in nodes:
                 wait_for(lambda node=node: node.asked("/readyz"), START_S, "a node that can sell")  # type: ignore[misc]
-            port = _front(Path(folder), run, nodes, default_checks=default_checks)
+            port = front(Path(folder), run, nodes, default_checks=default_checks)
             yield nodes[0], nodes[1], port
 
     def redeem(self, pairs: Sequence[Pair]) -> list[int]:
@@ -100,33 +103,34 @@ class World:
             taken += [2 - len({2 * at, 2 * at + 1} & skipped) for at in range(len(some))]
         return taken
 
-    def _node(self, folder: Path, number: int, kind: str, at: int) -> Node:
-        drop = make_drop(folder / kind, wallet_cap=TIER.wallet_cap, contract=self.contract)
-        names = {"drop": f"lights-{number}", "node": f"quay-{kind}1"}
-        grant = "0x" + eip712.grant_id(names["drop"], names["node"], 1).hex()
-        facts = msgspec.structs.replace(drop.facts, **names, grant_id=grant)
+    def node(self, folder: Path, drop_name: str, name: str, start: int) -> Node:
+        """Its files, below the folder; its lease is to begin at that token."""
+        drop = make_drop(folder / name, wallet_cap=TIER.wallet_cap, contract=self.contract)
+        grant = "0x" + eip712.grant_id(drop_name, name, 1).hex()
+        facts = msgspec.structs.replace(drop.facts, drop=drop_name, node=name, grant_id=grant)
         (drop.folder / "drop" / "drop.json").write_bytes(msgspec.json.encode(facts))
-        return Node(replace(drop, facts=facts), 1 + (2 * number + at) * QUOTA)
+        return Node(replace(drop, facts=facts), start)
 
-    def _lease(self, node: Node) -> None:
+    def lease(self, node: Node, quota: int = QUOTA, redeem_by: int = FAR) -> None:
         """Opened on chain, handed to the signer, and its journal vouched for."""
         client, key = SignerClient(node.drop.socket), str(node.drop.ask("address")["key"])
-        lease = {"tier": 0, "start": node.start, "quota": QUOTA, "not_before": 0, "redeem_by": FAR}
+        lease = {"tier": 0, "start": node.start, "quota": quota, "not_before": 0, "redeem_by": redeem_by}
         self.chain.open_grant(OPERATOR, self.contract, node.drop.facts.grant_id, key, [lease])
-        asyncio.run(client.ask("lease", envelope=node.drop.lease(key, QUOTA, node.start)))
+        asyncio.run(client.ask("lease", envelope=node.drop.lease(key, quota, node.start, redeem_by)))
         node.drop.vouch()
 
 
-def world(url: str) -> World:
-    """The contract on a chain of its own."""
+def world(url: str, tier: Tier = TIER, artifact: bytes | None = None) -> World:
+    """The contract (or another `artifact`) on a chain of its own."""
     chain = Chain(url, stuck_s=2)
     for key in (OPERATOR, RELAYER, HUB, *HOLDERS):
         chain.fund(account(key))
     salt = create2.salt("drop", "0x" + "33" * 32)
-    return World(chain, chain.deploy(OPERATOR, salt, init_code(own_roles(), tiers=(TIER,))))
+    return World(chain, chain.deploy(OPERATOR, salt, init_code(own_roles(), artifact, tiers=(tier,))))
 
 
-def _front(folder: Path, run: str, nodes: Sequence[Node], *, default_checks: bool) -> int:
+def front(folder: Path, run: str, nodes: Sequence[Node], *, default_checks: bool = False) -> int:
+    """HAProxy before an appliance and a spare; the port of its claims. `sweep(run)` takes it away."""
     claims, stats, admin = free_port(), free_port(), free_port()
     appliance, spare = (node.front_port for node in nodes)
     options = FrontOptions(f"127.0.0.1:{claims}", f"127.0.0.1:{stats}", str(folder / "admin.sock"), admin)
@@ -138,15 +142,15 @@ def _front(folder: Path, run: str, nodes: Sequence[Node], *, default_checks: boo
     (folder / "haproxy.cfg").write_text(plain if default_checks else render("quay", places, options))
     folder.chmod(0o755)
     start_haproxy(folder, run)
-    front = Node(nodes[0].drop, 0, claims)
-    wait_for(lambda: front.asked("/v1/drop"), START_S, "the front")
+    place = Node(nodes[0].drop, 0, claims)
+    wait_for(lambda: place.asked("/v1/drop"), START_S, "the front")
     return claims
 
 
-def wishes(facts_of: Drop, count: int) -> list[Wish]:
-    """Each by a wallet of its own, signed ahead."""
+def wishes(facts_of: Drop, count: int, first: int = 0) -> list[Wish]:
+    """Each by a wallet of its own, signed ahead; they are numbered from `first` on."""
     facts = facts_of.facts
-    return [_wish(facts.drop, facts.domain().separator, number) for number in range(count)]
+    return [_wish(facts.drop, facts.domain().separator, number) for number in range(first, first + count)]
 
 
 def _wish(drop: str, separator: bytes, number: int) -> Wish:

@@ -42,6 +42,7 @@ BUGS: dict[str, tuple[Change, ...]] = {
             "|| (status == Status.Revoked && batch.issuedAt > 9) ? Reason",
         ),
     ),
+    "revoke_forgotten": ((TOKEN, "|| status == Status.Revoked ? Reason", "? Reason"),),
     "current_epoch_check": (
         (GRANTS, HOLDS, f"{HOLDS} bytes32 internal _current;"),
         (GRANTS, "emit GrantOpened(grantId, key);", "emit GrantOpened(grantId, key); _current = grantId;"),
