@@ -18,6 +18,7 @@ from infra.plan.model import (
     Lease,
     Node,
     NodeKind,
+    Scale,
     Split,
     Tier,
 )
@@ -81,7 +82,16 @@ def _rotated(drop: str, geo: Geography, later: Mapping[str, Sequence[tuple[int, 
         opened, awaited = ([one for one in found if bool(one.leases) is there] for there in (True, False))
         return replace(node, later=tuple(opened), awaited=tuple(awaited))
 
-    return replace(geo, nodes=tuple(map(rotated, geo.nodes)))
+    def came_up(node: Node) -> Node:
+        """An elastic spare's grants are all of the record: its planned range is only what is kept for it."""
+        told = [
+            Epoch(epoch, "0x" + grant_id(drop, node.name, epoch).hex(), held)
+            for epoch, held in later.get(node.name, ())
+        ]
+        first, *others = told or [Epoch(node.epoch, node.grant_id, ())]
+        return replace(node, epoch=first.epoch, grant_id=first.grant_id, leases=first.leases, later=tuple(others))
+
+    return replace(geo, nodes=tuple(map(rotated, geo.nodes)), elastic=tuple(map(came_up, geo.elastic)))
 
 
 def _tiers(spec: DropSpec) -> tuple[Tier, ...]:
@@ -122,8 +132,12 @@ def _currencies(spec: DropSpec) -> tuple[Currency, ...]:
 
 def _largest(spec: DropSpec, tier: Tier) -> int:
     """A stolen operator key can't put a tier into one lease: none is larger than the largest that was planned."""
-    percent = spec.leases.cloud_percent  # the cloud signer's part is never the larger one
-    return max(quota - cloud_of(quota, percent) for quotas in quotas_of(spec, tier) for quota in quotas)
+    percent = spec.leases.cloud_percent  # the cloud signer's part is never the larger one; an elastic spare has none
+    return max(
+        quota - (cloud_of(quota, percent) if at < len(geo.nodes) else 0)
+        for geo, quotas in zip(spec.geographies, quotas_of(spec, tier), strict=True)
+        for at, quota in enumerate(quotas)
+    )
 
 
 def _split(split: SplitSpec) -> Split:
@@ -134,7 +148,9 @@ def _geography(file: DropFile, geo: GeographySpec, prefix: str, held: Sequence[S
     nodes = tuple(
         _node(file, geo, name, kind, at, prefix, tuple(held[at].own)) for at, (kind, name) in enumerate(geo.nodes)
     )
-    cloud = (_cloud(file, node, share) for node, share in zip(nodes, held, strict=True) if share.cloud)
+    cloud = (_cloud(file, node, share) for node, share in zip(nodes, held, strict=False) if share.cloud)
+    above = enumerate(geo.elastic, len(nodes))
+    elastic = (_node(file, geo, name, "spare", at, prefix, tuple(held[at].own)) for at, name in above)
     return Geography(
         name=geo.name,
         title=geo.title,
@@ -144,6 +160,21 @@ def _geography(file: DropFile, geo: GeographySpec, prefix: str, held: Sequence[S
         cloud=tuple(cloud),
         witness_address=f"{prefix}.{WITNESS_HOST}",
         pair=tuple(f"{prefix}.{host}" for host in PAIR_HOSTS) if geo.fronts > 1 else (),
+        elastic=tuple(replace(node, elastic=True, leases=(), kept=node.leases) for node in elastic),
+        scale=_scale(geo),
+    )
+
+
+def _scale(geo: GeographySpec) -> Scale | None:
+    rules = geo.autoscale
+    return rules and Scale(
+        least=geo.spares.min,
+        most=geo.spares.max,
+        budget_s=rules.budget_spare_hours * 3600,
+        ahead_s=rules.ahead_minutes * 60,
+        cool_down_s=rules.cool_down_minutes * 60,
+        busy_percent=rules.busy_percent,
+        idle_percent=rules.idle_percent,
     )
 
 

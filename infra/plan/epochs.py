@@ -60,17 +60,27 @@ def next_leases(
     minted: Collection[int] = (),
     only: dict[int, range] | None = None,
 ) -> tuple[Lease, ...]:
-    """One lease a tier at most: of `only` where that is given, else of what the node had before, else of any gap."""
-    found = []
+    """One lease a tier at most: of `only` where that is given, else of what the node had before, else of any gap.
+
+    An elastic spare takes first what was kept for it, and never what is kept for another one.
+    """
+    found, others = [], _kept_for_others(plan, node)
     for tier in plan.tiers:
-        gaps = free(tier, held[tier.tier], minted)
-        had = [range(one.start, one.start + one.quota) for each in node.each() for one in each.leases]
+        gaps = free(tier, (*held[tier.tier], *others), minted)
+        before = (*node.kept, *(one for each in node.each() for one in each.leases))
+        had = [range(one.start, one.start + one.quota) for one in before]
         own = had if only is None else [only.get(tier.tier, range(0))]
         mine = [both for gap in gaps for one in own if (both := _both(gap, one))]
         chosen = max(mine or (gaps if only is None else []), key=len, default=range(0))[: tier.max_lease]
         if chosen:
             found.append(Lease(tier.tier, chosen.start, len(chosen), plan.opens_at, plan.redeem_by))
     return tuple(found)
+
+
+def _kept_for_others(plan: DropPlan, node: Node) -> list[range]:
+    """Nothing for a node that is not elastic: what is in nobody's lease is free for a person to give."""
+    others = (one for geo in plan.geographies for one in geo.elastic if node.elastic and one.name != node.name)
+    return [range(kept.start, kept.start + kept.quota) for one in others for kept in one.kept]
 
 
 def _both(one: range, other: range) -> range:

@@ -53,6 +53,8 @@ class Node:
     later: tuple[Epoch, ...] = ()  # oldest first
     awaited: tuple[Epoch, ...] = ()  # without leases: it makes their keys, which two holders have yet to sign for
     claims_at_once: int = CLAIMS_AT_ONCE  # what its front gives it at a time
+    elastic: bool = False  # a spare above `min`: up only while the hub says so
+    kept: tuple[Lease, ...] = ()  # for an elastic spare: in nobody's lease until it comes up
 
     def each(self) -> tuple[Node, ...]:
         """The node in each of its epochs by itself, oldest first; not in one that is awaited."""
@@ -86,6 +88,19 @@ class Front:
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """Within what a geography's spares come and go; times in seconds, the budget in spare-seconds."""
+
+    least: int
+    most: int
+    budget_s: float
+    ahead_s: float
+    cool_down_s: float
+    busy_percent: int  # of the hands that nodes in service have
+    idle_percent: int
+
+
+@dataclass(frozen=True, slots=True)
 class Geography:
     """One place: its network, its front, its nodes."""
 
@@ -97,6 +112,18 @@ class Geography:
     cloud: tuple[CloudGrant, ...] = ()  # of those nodes whose share is large enough
     witness_address: str = ""  # of the one beside the front
     pair: tuple[str, ...] = ()  # of two fronts their own addresses; either may have the buyers'
+    elastic: tuple[Node, ...] = ()
+    scale: Scale | None = None  # where there are any
+
+    @property
+    def at_front(self) -> tuple[Node, ...]:
+        """All that its front knows: one that is not there is down."""
+        return (*self.nodes, *self.elastic)
+
+    @property
+    def stood(self) -> tuple[Node, ...]:
+        """The elastic spares that were ever given a lease, each with an epoch for each time that it came up."""
+        return tuple(node for node in self.elastic if node.leases)
 
     @property
     def front_url(self) -> str:
@@ -112,7 +139,7 @@ class Geography:
     @property
     def holders(self) -> tuple[Node | CloudGrant, ...]:
         """Whoever holds leases there: a node once, whatever its epochs."""
-        return (*self.nodes, *self.cloud)
+        return (*self.nodes, *self.cloud, *self.stood)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +284,11 @@ class DropPlan:
         return tuple(node for geo in self.geographies for node in geo.nodes)
 
     @property
+    def stood(self) -> tuple[Node, ...]:
+        """The elastic spares that were ever given a lease."""
+        return tuple(node for geo in self.geographies for node in geo.stood)
+
+    @property
     def cloud(self) -> tuple[CloudGrant, ...]:
         """All grants of the hub's cloud signer."""
         return tuple(grant for geo in self.geographies for grant in geo.cloud)
@@ -264,4 +296,4 @@ class DropPlan:
     @property
     def grants(self) -> tuple[Node | CloudGrant, ...]:
         """Whoever holds leases: all nodes, each in each of its epochs, and the cloud signer for them."""
-        return (*(one for node in self.nodes for one in node.each()), *self.cloud)
+        return (*(one for node in (*self.nodes, *self.stood) for one in node.each()), *self.cloud)

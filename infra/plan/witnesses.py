@@ -14,7 +14,8 @@ PEERS = 3  # the nodes after it, round: a large place's nodes don't all tell all
 def site_witnesses(plan: DropPlan, node: Node) -> dict[str, str]:
     """By the name in drop.json where each is reached (host:port): the front's, and the next nodes of its geography."""
     geo = next(one for one in plan.geographies if one.name == node.geo)
-    at = [one.name for one in geo.nodes].index(node.name)
+    names = [one.name for one in geo.nodes]
+    at = names.index(node.name) if node.name in names else len(names)  # an elastic spare is nobody's witness
     after = islice((*geo.nodes[at + 1 :], *geo.nodes[:at]), PEERS)
     addresses = {FRONT: geo.witness_address} | {peer.name: peer.address for peer in after}
     return {name: f"{address}:{PORT}" for name, address in addresses.items()}

@@ -139,13 +139,14 @@ def _shares(spec: DropSpec) -> Iterator[Found]:
 
 def _geography(geo: GeographySpec, index: int, sites: dict[str, SiteSpec]) -> Iterator[Found]:
     place = ("geographies", index)
-    if geo.appliances + geo.spares == 0:
+    if geo.appliances + geo.spares.min == 0:
         yield (*place, "appliances"), "is 0 and so is spares: nobody could claim there"
+    yield from (((*place, *at), says) for at, says in _autoscale(geo))
     if geo.target == "docker":
         if geo.boxes:
             yield (*place, "boxes"), "go with target: ssh; target: docker makes its own boxes"
         return
-    names = [name for _, name in geo.nodes]
+    names = [*(name for _, name in geo.nodes), *geo.elastic]
     missing = [name for name in names if name not in geo.boxes]
     if missing:
         yield (
@@ -157,6 +158,22 @@ def _geography(geo: GeographySpec, index: int, sites: dict[str, SiteSpec]) -> It
             yield (*place, "boxes", node), f"is no node of {geo.name}; its nodes are {', '.join(names)}"
         elif says := _no_box(ref, sites):
             yield (*place, "boxes", node), says
+
+
+def _autoscale(geo: GeographySpec) -> Iterator[Found]:
+    """A range of spares and what rules it belong together."""
+    spares, rules = geo.spares, geo.autoscale
+    if spares.max < spares.min:
+        yield ("spares", "max"), f"is {spares.max}, less than min, which is {spares.min}"
+    elif spares.max > spares.min and rules is None:
+        yield ("spares", "max"), "is above min: autoscale: must say what those above may cost (budget_spare_hours)"
+    elif spares.max == spares.min and rules is not None:
+        yield ("autoscale",), "rules the spares above min, and there are none: spares: {min: .., max: ..}"
+    if rules is not None and rules.idle_percent >= rules.busy_percent:
+        yield (
+            ("autoscale", "idle_percent"),
+            "is not below busy_percent: spares would come and go",
+        )
 
 
 def _no_box(ref: str, sites: dict[str, SiteSpec]) -> str:

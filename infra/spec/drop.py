@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictInt
+from pydantic import BeforeValidator, Field, StrictInt
 
 from infra.spec.fields import (
+    MOST_NODES,
     Address,
     Assets,
     BoxRef,
@@ -16,6 +17,8 @@ from infra.spec.fields import (
     Decimals,
     Frozen,
     Gwei,
+    Hours,
+    Minutes,
     Name,
     Percent,
     ReleaseName,
@@ -97,6 +100,32 @@ class LeasesSpec(Frozen):
     cloud_percent: CloudPercent = 5
 
 
+class SparesSpec(Frozen):
+    """Up to `min` are the drop's own; those above come and go by the hub's word (docs/decisions/0019)."""
+
+    min: Count
+    max: Count
+
+
+class AutoscaleSpec(Frozen):
+    """When a geography's spares above `min` come and go. One of them up for an hour costs a spare-hour."""
+
+    budget_spare_hours: Hours
+    ahead_minutes: Minutes = 15  # so long before the window opens they come up
+    busy_percent: Annotated[Percent, Field(ge=1)] = 60  # of the hands that nodes in service have: one more
+    idle_percent: Percent = 20  # one less, once the cool-down is over
+    cool_down_minutes: Annotated[Minutes, Field(gt=0)] = 10  # no change is taken back sooner
+
+
+def _spares(value: Any) -> Any:
+    """A bare count means that many, always."""
+    if isinstance(value, dict | SparesSpec):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_NODES:
+        raise ValueError(f"is a count from 0 to {MOST_NODES}, or {{min: .., max: ..}}")
+    return SparesSpec(min=value, max=value)
+
+
 class GeographySpec(Frozen):
     """One place; with `target: ssh` each of its nodes is a box of a site: `boxes` by the node's name."""
 
@@ -106,15 +135,21 @@ class GeographySpec(Frozen):
     boxes: Annotated[dict[str, BoxRef], Field(default_factory=dict)]
     share_percent: Percent
     appliances: Count
-    spares: Count
+    spares: Annotated[SparesSpec, BeforeValidator(_spares)]
     fronts: Annotated[StrictInt, Field(ge=1, le=2)] = 1  # two: one takes over from the other
+    autoscale: AutoscaleSpec | None = None
     epoch: Annotated[StrictInt, Field(ge=1, le=10_000)] = 1
 
     @property
     def nodes(self) -> tuple[tuple[Kind, str], ...]:
-        """Kind and name of each, appliances first."""
-        counts: tuple[tuple[Kind, int], ...] = (("appliance", self.appliances), ("spare", self.spares))
+        """Kind and name of each, appliances first; those that the drop's own stack holds."""
+        counts: tuple[tuple[Kind, int], ...] = (("appliance", self.appliances), ("spare", self.spares.min))
         return tuple((kind, f"{self.name}-{kind}{n + 1}") for kind, count in counts for n in range(count))
+
+    @property
+    def elastic(self) -> tuple[str, ...]:
+        """Names of the spares above `min`."""
+        return tuple(f"{self.name}-spare{n + 1}" for n in range(self.spares.min, self.spares.max))
 
 
 class DropSpec(Frozen):

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from eth_utils.address import is_checksum_address, to_checksum_address
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StringConstraints
 
+MOST_NODES = 200  # of a kind in one geography: their addresses are in one /24
+
 
 class Frozen(BaseModel):
     """Unknown keys are faults: a misspelt key must never mean a default."""
@@ -122,7 +124,9 @@ Address = Annotated[str, AfterValidator(_checksummed)]
 Time = Annotated[int, BeforeValidator(_unix)]
 CloudPercent = Annotated[StrictInt, AfterValidator(_at_most_half)]
 Percent = Annotated[StrictInt, Field(ge=0, le=100)]
-Count = Annotated[StrictInt, Field(ge=0, le=200)]
+Count = Annotated[StrictInt, Field(ge=0, le=MOST_NODES)]
+Hours = Annotated[float, Field(strict=True, gt=0, le=100_000)]
+Minutes = Annotated[float, Field(strict=True, ge=0, le=1440)]
 Supply = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
 Gwei = Annotated[StrictInt, Field(ge=0, le=10**15)]
 Units = Annotated[StrictInt, AfterValidator(_a_price)]

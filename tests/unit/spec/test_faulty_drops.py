@@ -37,6 +37,13 @@ def coin(units: str = "price_units: 5000000", **told: object) -> str:
     return f"{units}\n    currency: {{{', '.join(f'{key}: {value}' for key, value in told.items() if value != '')}}}"
 
 
+def spares(told: str, **rules: object) -> str:
+    """The quay's spares, and what rules those above `min`."""
+    ruled = f"\n    autoscale: {{{', '.join(f'{key}: {value}' for key, value in rules.items())}}}" if rules else ""
+    return f"spares: {told}{ruled}\n  - name: mole"
+
+
+SPARES = "spares: 1\n  - name: mole"
 PRICE = "price_gwei: 10000000"
 # From one tier's price to the next one's: both are of an ERC-20 there.
 PRICES = GOOD[GOOD.index("price_gwei: 0\n    wallet_cap: 1") : GOOD.index(PRICE) + len(PRICE)]
@@ -214,6 +221,72 @@ FAULTS = {
         "    appliances: 0\n    spares: 0\n    fronts",
         "geographies[0].appliances (line 51)",
         "nobody could claim",
+    ),
+    "spares-below-nothing": (SPARES, spares("-1"), "geographies[0].spares (line 52)", "is a count from 0 to 200"),
+    "spares-in-words": (SPARES, spares("some"), "geographies[0].spares (line 52)", "or {min: .., max: ..}"),
+    "spares-yes": (SPARES, spares("yes"), "geographies[0].spares (line 52)", "is a count from 0 to 200"),
+    "spares-without-max": (SPARES, spares("{min: 1}"), "geographies[0].spares.max (line 52)", "is missing"),
+    "spares-unknown-key": (
+        SPARES,
+        spares("{min: 1, max: 1, most: 2}"),
+        "geographies[0].spares.most (line 52)",
+        "no such key",
+    ),
+    "max-below-min": (
+        SPARES,
+        spares("{min: 2, max: 1}", budget_spare_hours=1),
+        "geographies[0].spares.max (line 52)",
+        "is 1, less than min, which is 2",
+    ),
+    "spares-without-a-budget": (
+        SPARES,
+        spares("{min: 1, max: 3}"),
+        "geographies[0].spares.max (line 52)",
+        "is above min: autoscale: must say what those above may cost",
+    ),
+    "a-budget-for-nobody": (
+        SPARES,
+        spares("1", budget_spare_hours=6),
+        "geographies[0].autoscale (line 53)",
+        "rules the spares above min, and there are none",
+    ),
+    "budget-missing": (
+        SPARES,
+        spares("{min: 1, max: 3}", ahead_minutes=5),
+        "geographies[0].autoscale.budget_spare_hours (line 53)",
+        "is missing",
+    ),
+    "budget-of-nothing": (
+        SPARES,
+        spares("{min: 1, max: 3}", budget_spare_hours=0),
+        "geographies[0].autoscale.budget_spare_hours (line 53)",
+        "greater than 0",
+    ),
+    "budget-that-is-no-number": (
+        SPARES,
+        spares("{min: 1, max: 3}", budget_spare_hours=".nan"),
+        "geographies[0].autoscale.budget_spare_hours (line 53)",
+        "less than or equal to 100000",
+    ),
+    "idle-above-busy": (
+        SPARES,
+        spares("{min: 1, max: 3}", budget_spare_hours=6, busy_percent=30, idle_percent=30),
+        "geographies[0].autoscale.idle_percent (line 53)",
+        "is not below busy_percent",
+    ),
+    "no-cool-down": (
+        SPARES,
+        spares("{min: 1, max: 3}", budget_spare_hours=6, cool_down_minutes=0),
+        "geographies[0].autoscale.cool_down_minutes (line 53)",
+        "greater than 0",
+    ),
+    "elastic-without-its-box": (
+        "target: docker\n    share_percent: 50\n    appliances: 1\n    spares: 1",
+        boxes("ssh", "quay-appliance1: old-quay/rack1-1", "quay-spare1: old-quay/rack1-2")
+        + "\n    share_percent: 50\n    appliances: 1\n    spares: {min: 1, max: 2}\n"
+        + "    autoscale: {budget_spare_hours: 6}",
+        "geographies[0].boxes (line 50)",
+        "of quay-spare2 is not said",
     ),
     "ssh-without-boxes": (
         "target: docker",
