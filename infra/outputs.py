@@ -29,15 +29,13 @@ def drop_outputs(plan: DropPlan, contract: pulumi.Input[str]) -> None:
     pulumi.export("contract", contract)
 
 
-def geography_outputs(
-    fronts: Mapping[str, str],
+def node_outputs(
     registry: str,
     images: Mapping[str, str],
     nodes: Mapping[str, pulumi.Output[dict[str, object]]],
     grants: Mapping[str, pulumi.Output[str]],
 ) -> None:
-    """Fronts by geography, the key of each grant; for the inventory the nodes and what they run."""
-    pulumi.export("fronts", dict(fronts))
+    """The key of each grant; for the inventory the nodes and what they run."""
     pulumi.export("registry", registry)
     pulumi.export("images", dict(images))
     pulumi.export("nodes", pulumi.Output.all(**nodes))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pulumi
 
-from infra import certificates, keys, overrides, release, stacks
+from infra import certificates, elastic, keys, overrides, release, stacks
+from infra.components.elastic import ElasticGround
 from infra.components.geography import GeographyArgs, GeographyGround
+from infra.components.ground import GroundArgs
 from infra.components.lab import Lab, LabArgs
 from infra.errors import StackNotUp
 from infra.node_settings import NodeSettings, files_of, lay, node_settings
 from infra.ops.drops import plan_of
 from infra.ops.prepare import image_ids, lab_file
-from infra.outputs import drop_outputs, geography_outputs, lab_outputs
+from infra.outputs import drop_outputs, lab_outputs, node_outputs
 from infra.plan import cloud_facts, plan_lab
 from infra.plan.contract import deployment_of
-from infra.plan.model import DropPlan, HubAddresses, Node
+from infra.plan.model import DropPlan, Geography, HubAddresses, Node
 from infra.release import Release
 from infra.resources.contract import Contract
 from infra.spec import LabFile
@@ -30,6 +33,8 @@ def declare(stack: Stack) -> None:
     """The stack, whatever it is."""
     if stack.kind == "lab":
         declare_lab(stack)
+    elif stack.kind == "elastic":
+        declare_elastic(stack)
     else:
         declare_drop(stack)
 
@@ -43,13 +48,7 @@ def declare_lab(stack: Stack) -> None:
 
 def declare_drop(stack: Stack) -> None:
     """A drop whole, or its contract alone, or one geography of a split one: the same components."""
-    plan, lab = plan_of(stack), stacks.load(stack.lab)
-    hub = plan_lab(lab.slot)
-    if keys.manifest_digest(plan.drop) != plan.contract.manifest_digest:
-        raise StackNotUp(
-            f"the manifest of {plan.drop} is not signed as its files are now",
-            f"type: edgedrop manifest sign {stack.drop_file}",
-        )
+    plan, hub = _planned(stack)
     contract: pulumi.Input[str] = plan.contract.address
     if stack.kind == "drop":
         deployment = deployment_of(plan.drop, plan.contract, plan.tiers)
@@ -59,30 +58,65 @@ def declare_drop(stack: Stack) -> None:
         _declare_geographies(stack, plan, hub, contract)
 
 
+def declare_elastic(stack: Stack) -> None:
+    """The spares above `min` that the hub's record says are to stand, each with its newest grant."""
+    plan, hub = _planned(stack)
+    geo = next(one for one in plan.geographies if one.name == stack.geography)
+    wanted = elastic.of(stack.drop_stack, geo.name).at("coming", "up", "closing")
+    spares = [node.each()[-1] for node in geo.stood if node.name in wanted]
+    current = release.wanted(stack.lab, plan.release)
+    args = _ground(stack, plan, geo, spares, plan.contract.address)
+    network = f"{stacks.holder(stack.drop_stack, geo.name).name}-{geo.name}"
+    ground = ElasticGround(f"{geo.name}-elastic", args, spares, network)
+    drop_outputs(plan, plan.contract.address)
+    node_outputs(hub.registry, current.references(hub.registry), ground.nodes, ground.grants)
+
+
+def _planned(stack: Stack) -> tuple[DropPlan, HubAddresses]:
+    """The plan of the drop as it is signed, and where its lab is."""
+    plan, lab = plan_of(stack), stacks.load(stack.lab)
+    if keys.manifest_digest(plan.drop) != plan.contract.manifest_digest:
+        raise StackNotUp(
+            f"the manifest of {plan.drop} is not signed as its files are now",
+            f"type: edgedrop manifest sign {stack.drop_file}",
+        )
+    return plan, plan_lab(lab.slot)
+
+
+def _ground(
+    stack: Stack, plan: DropPlan, geo: Geography, nodes: Sequence[Node], contract: pulumi.Input[str]
+) -> GroundArgs:
+    """For the nodes of a geography that the stack holds."""
+    hub, current = plan_lab(stacks.load(stack.lab).slot), release.wanted(stack.lab, plan.release)
+    return GroundArgs(
+        stack=stack.name,
+        plan=plan,
+        geography=geo,
+        hub=hub,
+        hub_network=f"{stack.lab}-hub",
+        images=image_ids(),
+        authorized_key=keys.ssh_public_key(),
+        settings={node.name: _settings(plan, node, stack.name, hub, current) for node in nodes},
+        contract=contract,
+    )
+
+
 def _declare_geographies(stack: Stack, plan: DropPlan, hub: HubAddresses, contract: pulumi.Input[str]) -> None:
-    images, current, owner = image_ids(), release.wanted(stack.lab, plan.release), keys.owner_public_pem().decode()
+    current, owner = release.wanted(stack.lab, plan.release), keys.owner_public_pem().decode()
     chosen = [geo for geo in plan.geographies if stack.geography in ("", geo.name)]
     grounds = [
         GeographyGround(
             geo.name,
             GeographyArgs(
-                stack=stack.name,
-                plan=plan,
-                geography=geo,
-                hub=hub,
-                hub_network=f"{stack.lab}-hub",
-                images=images,
-                authorized_key=keys.ssh_public_key(),
-                settings={node.name: _settings(plan, node, stack.name, hub, current) for node in geo.nodes},
-                contract=contract,
+                ground=_ground(stack, plan, geo, geo.nodes, contract),
                 cloud={one.name: cloud_facts(plan, one, hub, owner, keys.witnesses()) for one in geo.cloud},
                 witness=lay(files_of(stack.name, f"{geo.name}-witness"), files_of_front(plan, geo)),
             ),
         )
         for geo in chosen
     ]
-    geography_outputs(
-        fronts={geo.name: geo.front_url for geo in chosen},
+    pulumi.export("fronts", {geo.name: geo.front_url for geo in chosen})
+    node_outputs(
         registry=hub.registry,
         images=current.references(hub.registry),
         nodes={name: told for ground in grounds for name, told in ground.nodes.items()},

@@ -11,20 +11,21 @@ from infra.errors import StackNotUp
 from infra.home import home, place, write_private
 
 LAB = "lab"
-RANK = ("lab", "drop", "geography")  # the order of standing up; taking down goes the other way
+ELASTIC = ".elastic"  # how the name of a stack ends that only the hub updates
+RANK = ("lab", "drop", "geography", "elastic")  # the order of standing up; taking down goes the other way
 
 
 class Stack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One Pulumi stack; `slot` is the second byte of its addresses (docs/architecture.md)."""
 
     name: str
-    kind: Literal["lab", "drop", "geography"]
+    kind: Literal["lab", "drop", "geography", "elastic"]
     slot: int
     lab: str = ""  # the lab that a drop uses
     drop: str = ""  # the drop's name: in grant ids, subjects, facts
     drop_file: str = ""
-    drop_stack: str = ""  # of a split drop's geography: the stack that holds the contract; else the stack itself
-    geography: str = ""  # of a split drop: the one that this stack holds
+    drop_stack: str = ""  # of a geography's or an elastic one: the stack that holds the contract; else the stack itself
+    geography: str = ""  # of a split drop: the one that this stack holds; of an elastic one: whose spares
     split: bool = False  # the geographies are in stacks of their own
 
 
@@ -58,9 +59,24 @@ def of_drop(name: str) -> tuple[Stack, ...]:
     return tuple(stack for stack in known() if stack.drop_stack == name)
 
 
-def holder(drop: str, geography: str) -> Stack:
-    """The stack of a drop that holds a geography's nodes: one of its own where the drop is split."""
-    return next(stack for stack in of_drop(drop) if stack.geography == (geography if stack.split else ""))
+def holder(drop: str, geography: str, *, elastic: bool = False) -> Stack:
+    """The stack of a drop that holds a geography's nodes: one of its own where the drop is split, and for `elastic`."""
+    return next(
+        stack
+        for stack in of_drop(drop)
+        if (stack.kind == "elastic") is elastic and stack.geography == (geography if elastic or stack.split else "")
+    )
+
+
+def elastic_of(whole: Stack, geography: str) -> Stack:
+    """The stack of a geography's spares above `min`; `whole` is the drop's."""
+    name = f"{whole.name}.{geography}{ELASTIC}"
+    return msgspec.structs.replace(whole, name=name, kind="elastic", geography=geography, split=False)
+
+
+def backend(stack: str | None = None) -> Path:
+    """The folder of the Pulumi backend that holds the stack: what only the hub updates is in the hub's own."""
+    return place("hub", "pulumi") if (stack or "").endswith(ELASTIC) else place("pulumi")
 
 
 def drops() -> tuple[str, ...]:

@@ -47,7 +47,7 @@ class Front(pulumi.ComponentResource):
 
 def files_of(geo: Geography, front: plan.Front) -> dict[str, str]:
     """What its container reads, by path."""
-    nodes = tuple(FrontNode(node.name, node.address, node.kind, at_once=node.claims_at_once) for node in geo.nodes)
+    nodes = tuple(FrontNode(one.name, one.address, one.kind, at_once=one.claims_at_once) for one in geo.at_front)
     files = {CONFIG: config.render(geo.name, nodes)}
     if geo.pair:
         (peer,) = (one for one in geo.pair if one != front.address)

@@ -9,97 +9,56 @@ import msgspec
 import pulumi
 import pulumi_docker as docker
 
-from infra.components.appliance import Appliance
-from infra.components.box import Box, BoxArgs
 from infra.components.front import Front, FrontArgs
+from infra.components.ground import Ground, GroundArgs
 from infra.components.labels import network_labels
-from infra.components.spare import Spare
 from infra.components.witness import Witness, WitnessArgs
-from infra.node_settings import Laid, NodeSettings
-from infra.outputs import node_output
-from infra.plan.model import CloudGrant, DropPlan, Geography, HubAddresses, Node
+from infra.node_settings import Laid
+from infra.plan.model import CloudGrant
 from infra.resources.grant import CloudSide, Grant
 from node_image.protocol.facts import DropFacts
 
 
 @dataclass(frozen=True, slots=True)
 class GeographyArgs:
-    """`settings` by node; `images` are local image ids by name."""
+    """Its nodes' ground, and what stands beside them."""
 
-    stack: str
-    plan: DropPlan
-    geography: Geography
-    hub: HubAddresses
-    hub_network: str
-    images: Mapping[str, str]
-    authorized_key: str
-    settings: Mapping[str, NodeSettings]
-    contract: pulumi.Input[str]
+    ground: GroundArgs
     cloud: Mapping[str, DropFacts]  # by grant, what the cloud signer is told of it
     witness: Laid  # files of the one beside the front
 
 
-class GeographyGround(pulumi.ComponentResource):
+class GeographyGround(Ground):
     """Network -> boxes -> nodes -> grants; front and witness beside them."""
 
-    nodes: dict[str, pulumi.Output[dict[str, object]]]  # what the stack tells of each node
-    grants: dict[str, pulumi.Output[str]]  # grant id -> its key's address
-
     def __init__(self, name: str, args: GeographyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("edgedrop:infra:Geography", name, None, opts)
-        self._args = args
-        self.nodes, self.grants = {}, {}
+        super().__init__("edgedrop:infra:Geography", name, args.ground, opts)
+        self._args, geo = args, args.ground.geography
         self._network = docker.Network(
             f"{name}-network",
-            name=f"{args.stack}-{name}",
+            name=f"{args.ground.stack}-{name}",
             driver="bridge",
-            ipam_configs=[docker.NetworkIpamConfigArgs(subnet=args.geography.subnet)],
-            labels=network_labels(args.stack, "geography"),
+            ipam_configs=[docker.NetworkIpamConfigArgs(subnet=geo.subnet)],
+            labels=network_labels(args.ground.stack, "geography"),
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
-        for node in args.geography.nodes:
-            self._node(node)
-        for grant in args.geography.cloud:
+        for node in geo.nodes:
+            self._node(node, self._network.name)
+        for grant in geo.cloud:
             self._cloud(grant)
-        front = FrontArgs(args.stack, args.geography, args.images["front"], self._network.name)
+        front = FrontArgs(args.ground.stack, geo, args.ground.images["front"], self._network.name)
         Front(f"{name}-front", front, pulumi.ResourceOptions(parent=self))
         Witness(f"{name}-witness", self._witness(), pulumi.ResourceOptions(parent=self))
         self.register_outputs({})
 
     def _witness(self) -> WitnessArgs:
-        args = self._args
-        image, network = args.images["courier"], self._network.name
-        return WitnessArgs(args.stack, args.plan.drop, args.geography, image, network, args.witness)
-
-    def _node(self, node: Node) -> None:
-        args, settings, child = self._args, self._args.settings[node.name], pulumi.ResourceOptions(parent=self)
-        place = BoxArgs(
-            settings.host, node, args.images["box"], self._network.name, args.hub_network, args.authorized_key
-        )
-        box = Box(node.name, place, child)
-        filled: pulumi.Resource = (
-            Appliance(node.name, settings, box, node.target, child)
-            if node.kind == "appliance"
-            else Spare(node.name, settings, box, child)
-        )
-        before: pulumi.Resource = filled
-        for first, one in zip((True, *(False for _ in node.later)), node.each(), strict=True):
-            grant = Grant(
-                f"{node.name}-grant" if first else f"{node.name}-grant-{one.epoch}",
-                args.plan,
-                one,
-                settings.host,
-                rpc=args.hub.chain_url,
-                bus=args.hub.bus,
-                contract=args.contract,
-                opts=box.inside(self, depends_on=[before]),
-            )
-            before, self.grants[one.grant_id] = grant, grant.key
-        self.nodes[node.name] = box.ready.host_key.apply(lambda key: node_output(node, settings.host, key))
+        ground = self._args.ground
+        image, network = ground.images["courier"], self._network.name
+        return WitnessArgs(ground.stack, ground.plan.drop, ground.geography, image, network, self._args.witness)
 
     def _cloud(self, held: CloudGrant) -> None:
         """In the hub and not in the box: it outlives a box that is made anew."""
-        args = self._args
+        args, told = self._args.ground, self._args.cloud[held.name]
         grant = Grant(
             f"{held.name}-grant",
             args.plan,
@@ -108,7 +67,7 @@ class GeographyGround(pulumi.ComponentResource):
             rpc=args.hub.chain_url,
             bus=args.hub.bus,
             contract=args.contract,
-            cloud=CloudSide(args.hub.cloud_signer_place, msgspec.json.encode(args.cloud[held.name]).decode()),
+            cloud=CloudSide(args.hub.cloud_signer_place, msgspec.json.encode(told).decode()),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.grants[held.grant_id] = grant.key

@@ -17,7 +17,7 @@ INTERRUPTED = 130
 GROUPS = ("manifest", "journal", "fallback", "act", "site", "bundle")
 COMMANDS = (
     *("plan", "up", "demo", "status", "down", "heal", "manifest", "verify", "journal"),
-    *("drain", "cordon", "failover", "failback", "audit"),
+    *("drain", "cordon", "failover", "failback", "autoscale", "audit"),
     *("freeze", "revoke", "unfreeze", "supplement", "closeout", "rotate", "fallback", "reclaim", "mint-lost", "act"),
     *("recover", "command", "bundle", "reimage", "site", "doctor", "key", "env"),
 )

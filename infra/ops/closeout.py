@@ -149,7 +149,7 @@ def _close(place: Place, name: str, command: bytes) -> Closed:
         raise BadUsage(f"this machine does not know how to reach {name}", OFFLINE)
     if isinstance(node, CloudGrant):
         return msgspec.convert(cloud.close(place.hub.cloud_signer_place, name, command), Closed)
-    stack = stacks.holder(place.stack.drop_stack, node.geo)
+    stack = stacks.holder(place.stack.drop_stack, node.geo, elastic=node.elastic)
     done = Host.of_node(stack.name, node).run(CLOSE, stdin=command, seconds=CLOSE_S)
     if done.returncode != 0:
         words = done.stderr.decode(errors="replace").strip().splitlines()

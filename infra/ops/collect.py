@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import msgspec
 
 from infra.ops.agreement import LedgerSaid, NodeSaid, Seen
-from infra.plan.model import DropPlan, HubAddresses
+from infra.plan.model import DropPlan, HubAddresses, Node
 from infra.provision import cloud
 from node_image.hub.chain import Chain, ChainFault
 from node_image.signer.client import SignerAway, SignerRefused
@@ -20,8 +20,8 @@ MINT_PORT = 8080
 LEDGER, CHAIN = "the ledger", "the chain"
 
 
-def collect(plan: DropPlan, hub: HubAddresses) -> Seen:
-    """One round of questions; nobody is asked twice."""
+def collect(plan: DropPlan, hub: HubAddresses, elastic: Collection[Node] = ()) -> Seen:
+    """One round of questions; nobody is asked twice. `elastic` are the elastic spares that are up."""
     silent: dict[str, str] = {}
 
     def asked[T](place: str, question: Callable[[], T]) -> T | None:
@@ -36,7 +36,8 @@ def collect(plan: DropPlan, hub: HubAddresses) -> Seen:
         chain = pool.submit(asked, CHAIN, lambda: (_minted(hub, plan.contract.address), _takings(hub, plan)))
         ledger = pool.submit(asked, LEDGER, lambda: _ledger(client, hub, plan.drop))
         nodes = [
-            (node.name, pool.submit(asked, node.name, lambda at=node.address: _node(client, at))) for node in plan.nodes
+            (node.name, pool.submit(asked, node.name, lambda at=node.address: _node(client, at)))
+            for node in (*plan.nodes, *elastic)
         ]
         nodes += [
             (one.name, pool.submit(asked, one.name, lambda node=one.node: _cloud(hub, plan.drop, node)))

@@ -46,16 +46,16 @@ def diverted(plan: DropPlan, looks: Iterable[Look]) -> tuple[Told, ...]:
 
 
 def _of(look: Look, held: diversions.Record) -> Iterator[Told]:
-    for node in look.geo.nodes:
+    for node in look.geo.at_front:
         states = {front: seen[node.name].state for front, seen in look.fronts.items() if node.name in seen}
-        if node.name in held or AWAY in states.values():
+        if node.name in held or (AWAY in states.values() and not node.elastic):  # the hub drains what is to go
             yield Told(node.name, look.geo.name, states, held.get(node.name))
 
 
 def restore(drop: str, geo: Geography) -> None:
     """A front that was started anew is told again what a person had said."""
     held = diversions.read(drop)
-    hows = {node.name: held[node.name].how for node in geo.nodes if node.name in held}
+    hows = {node.name: held[node.name].how for node in geo.at_front if node.name in held}
     if not hows:
         return
     try:

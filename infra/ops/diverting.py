@@ -45,12 +45,12 @@ class Where:
     @property
     def held(self) -> diversions.Record:
         """Which of its nodes are diverted already."""
-        mine = {node.name for node in self.geo.nodes}
+        mine = {node.name for node in self.geo.at_front}
         return {name: one for name, one in diversions.read(self.stack.name).items() if name in mine}
 
     def node(self, name: str) -> Node:
         """One of its nodes."""
-        found = next((node for node in self.geo.nodes if node.name == name), None)
+        found = next((node for node in self.geo.at_front if node.name == name), None)
         if found is None:
             raise BadUsage(f"{self.geo.name} has no node {name}", f"its nodes are {names(self.geo.nodes)}")
         return found

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
 
-from infra import audit, diversions, epochs, failures, overrides, slots, stacks
+from infra import audit, diversions, elastic, epochs, failures, overrides, slots, stacks
 from infra.errors import EdgedropError
 from infra.home import home
 from infra.ops import pulumi_cli
@@ -26,13 +27,16 @@ def down(
     """Take stacks away: containers, networks, volumes, state."""
     chosen = known_stacks(names or [], every=every)
     confirm(f"destroy {', '.join(stack.name for stack in chosen) or 'nothing'}", yes=yes)
-    for stack in chosen:
-        take_down(stack)
+    with ExitStack() as taken:
+        for drop in sorted({stack.drop_stack for stack in chosen if stack.kind == "elastic"}):
+            taken.enter_context(elastic.alone(drop))  # the hub must not bring back what is taken away
+        for stack in chosen:
+            take_down(stack)
 
 
 def take_down(stack: Stack) -> None:
     """Destroy, sweep what is left by label, forget."""
-    if stack.name in pulumi_cli.stack_names():
+    if stack.name in pulumi_cli.stack_names(stack.name):
         mend(stack.name)
         # What is dead can't be asked how it is; all in it goes with its box (`deleted_with`).
         asked = () if stack.kind == "lab" or not dead_spares(stack.name) else ("--refresh=false",)
@@ -41,7 +45,7 @@ def take_down(stack: Stack) -> None:
             raise EdgedropError(
                 f"pulumi destroy of {stack.name} ended with {code}", f"type: edgedrop heal {stack.name}"
             )
-        pulumi_cli.read("stack", "rm", "--yes", stack.name)
+        pulumi_cli.read("stack", "rm", "--yes", stack.name, beside=stack.name)
     mend(stack.name, gone=True)
     _forget(stack)
     say(f"{stack.name}: gone")
@@ -57,5 +61,6 @@ def _forget(stack: Stack) -> None:
     diversions.forget(stack.name)
     overrides.forget(stack.name)
     failures.forget(stack.name)
+    elastic.forget(stack.name)
     audit.forget(stack.name)
     slots.give_back(stack.name)

@@ -40,7 +40,7 @@ def drop_named(drop: str | None) -> Stack:
 
 def node_named(plan: DropPlan, name: str) -> tuple[Geography, Node]:
     """A node of the drop, with the geography that it is of."""
-    found = next(((geo, node) for geo in plan.geographies for node in geo.nodes if node.name == name), None)
+    found = next(((geo, node) for geo in plan.geographies for node in geo.at_front if node.name == name), None)
     if found is None:
         raise BadUsage(f"{plan.drop} has no node {name}", f"its nodes are {', '.join(one.name for one in plan.nodes)}")
     return found

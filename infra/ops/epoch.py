@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import count
 
@@ -15,6 +16,7 @@ from infra.ops.agreement import NodeSaid
 from infra.ops.place import Place, grant_named, told
 from infra.ops.served import ANSWER_S, MINT_PORT, not_served
 from infra.ops.standing import Standing, standing
+from infra.plan.epochs import Leased, next_leases, remainders, taken
 from infra.plan.model import DropPlan, Geography, Lease, Node
 from infra.stacks import Stack, holder
 from node_image.hub.chain import Status
@@ -44,7 +46,7 @@ class Known:
     @property
     def holder(self) -> Stack:
         """The stack that it is in."""
-        return holder(self.stack.name, self.node.geo)
+        return holder(self.stack.name, self.node.geo, elastic=self.node.elastic)
 
     def older(self, epoch: int) -> tuple[Node, ...]:
         """The node in each epoch before this one."""
@@ -55,12 +57,16 @@ class Known:
         return next(reversed(epochs.read(self.stack.name).get(self.node.name, ())), None)
 
     def next_epoch(self) -> int:
-        """The first after its newest that the chain knows no grant of: another command may have opened one."""
+        """The first after its newest that the chain knows no grant of: another command may have opened one.
+
+        Of an elastic spare that never had a lease it is its planned first one.
+        """
         chain, contract = self.place.chain, self.place.contract
+        newest = self.node.each()[-1]
         with told():
             return next(
                 number
-                for number in count(self.node.each()[-1].epoch + 1)
+                for number in count(newest.epoch if newest.elastic and not newest.leases else newest.epoch + 1)
                 if chain.grant_key(contract, self.grant_id(number)) is None
             )
 
@@ -74,6 +80,36 @@ def known_node(place: Place, name: str) -> Known:
     if node is None:
         raise BadUsage(f"{name} is no node's name", f"its nodes are {', '.join(one.name for one in place.plan.nodes)}")
     return Known(place, place.plan, place.stack, node)
+
+
+def free_leases(known: Known, closed: Node | None = None) -> tuple[Lease, ...]:
+    """What the chain and the record leave for this node; of `closed` alone, where that is given."""
+    chain, contract = known.place.chain, known.place.contract
+    with told():
+        on_chain = [Leased(*named, *held) for named, held in chain.leases(contract).items()]
+        minted = chain.minted_token_ids(contract)
+    held = taken(known.plan, (*on_chain, *_promised(known, {one.grant_id for one in on_chain})), _closing(known))
+    only = remainders(closed.leases, on_chain, closed.grant_id) if closed else None
+    return next_leases(known.plan, known.node, held, minted, only)
+
+
+def _promised(known: Known, on_chain: Collection[str]) -> Iterator[Leased]:
+    """What is on record and not on chain yet; another command may have written it after this one read the plan."""
+    for node, told_of in epochs.leases(known.stack.name).items():
+        for epoch, leases in told_of:
+            grant = "0x" + grant_id(known.plan.drop, node, epoch).hex()
+            if grant not in on_chain:
+                yield from (Leased(grant, one.tier, one.start, one.quota) for one in leases)
+
+
+def _closing(known: Known) -> set[str]:
+    """Grants that are being closed for another node's next epoch: what they give back is promised."""
+    return {
+        "0x" + grant_id(known.plan.drop, node, one.closes).hex()
+        for node, recorded in epochs.read(known.stack.name).items()
+        for one in recorded
+        if node != known.node.name and one.closes is not None and not one.leases
+    }
 
 
 def prove(known: Known, wanted: Recorded) -> Standing:

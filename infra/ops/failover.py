@@ -41,7 +41,7 @@ def plan_failover(where: Where, states: Mapping[str, Served], to: str | None, wh
     targets = _targets(where, states, to)
     kept = {name for name, one in where.held.items() if one.act != "failover"} - set(targets)
     hows: dict[str, How] = {
-        node.name: "ready" if node.name in targets else "cordon" for node in where.geo.nodes if node.name not in kept
+        node.name: "ready" if node.name in targets else "cordon" for node in where.geo.at_front if node.name not in kept
     }
     others = [name for name, how in hows.items() if how == "cordon"]
     heirs = ", ".join(targets)
@@ -63,7 +63,7 @@ def _targets(where: Where, states: Mapping[str, Served], to: str | None) -> tupl
     """Of those that are in service, or that an earlier failover set aside."""
     held = where.held
     moved = {name for name, one in held.items() if one.act == "failover"}
-    good = [node for node in where.geo.nodes if states.get(node.name, Served()).state == "UP" or node.name in moved]
+    good = [node for node in where.geo.at_front if states.get(node.name, Served()).state == "UP" or node.name in moved]
     there = diverting.names(good) or "none"
     if to is None:
         spares = tuple(node.name for node in good if node.kind == "spare")

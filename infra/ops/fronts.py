@@ -27,7 +27,7 @@ SAY = f'exec 3<>/dev/tcp/127.0.0.1/{ADMIN_PORT} && printf "%s\\n" "$1" >&3 && ca
 
 def tell(drop: str, geo: Geography, hows: Mapping[str, How]) -> None:
     """How its fronts are to treat nodes from now on. One of a pair that can't be told is named, and stops nothing."""
-    kinds = {node.name: node.kind for node in geo.nodes}
+    kinds = {node.name: node.kind for node in geo.at_front}
     command = "; ".join(words(name, kinds[name], how) for name, how in hows.items())
     stack = stacks.holder(drop, geo.name).name
     faults = [fault for one in geo.fronts if (fault := _told(f"{stack}-{one.name}", command))]

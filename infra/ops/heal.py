@@ -41,7 +41,7 @@ def heal(
 
 def known(stack: str) -> bool:
     """To this machine, or to the backend."""
-    return stacks.find(stack) is not None or stack in pulumi_cli.stack_names()
+    return stacks.find(stack) is not None or stack in pulumi_cli.stack_names(stack)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +71,11 @@ class Ills:
 
 def find(stack: str, *, gone: bool = False) -> Ills:
     """Look, change nothing. `gone` says that the stack has no state any more, so all with its label is stray."""
-    cut, twins = cut_short(checkpoint(stack)), tuple(half_twins())
+    cut, twins = cut_short(checkpoint(stack)), tuple(half_twins(stack))
     if cut or twins:  # until these are whole, Pulumi tells nothing
         locks, dead = _dead_locks(stack), tuple(orphans())
         return Ills(locks, dead, pending=0, strays=(), cut_state=cut, half_twins=twins)
-    held = stack in pulumi_cli.stack_names() and not gone
+    held = stack in pulumi_cli.stack_names(stack) and not gone
     state = pulumi_cli.export(stack) if held else {}
     deployment = state.get("deployment") or {}
     return Ills(
@@ -112,7 +112,7 @@ def mend(stack: str, *, gone: bool = False) -> None:
 
 def _dead_locks(stack: str) -> tuple[Path, ...]:
     """Locks of the file backend whose holder is dead; one whose holder lives stops us."""
-    folder = home() / "pulumi" / ".pulumi" / "locks" / "organization" / "edgedrop" / stack
+    folder = stacks.backend(stack) / ".pulumi" / "locks" / "organization" / "edgedrop" / stack
     locks = tuple(folder.glob("*.json")) if folder.is_dir() else ()
     for lock in locks:
         pid = _holder(lock)

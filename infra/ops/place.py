@@ -54,7 +54,7 @@ class Place:
 
     def epochs(self, name: str) -> tuple[Node, ...]:
         """The node in each of its epochs, oldest first."""
-        nodes = self.plan.nodes if self.plan else ()
+        nodes = (*self.plan.nodes, *self.plan.stood) if self.plan else ()
         return tuple(one for node in nodes if node.name == name for one in node.each())
 
     def holder(self, name: str, epoch: int | None = None) -> Node | CloudGrant | None:

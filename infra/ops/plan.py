@@ -11,7 +11,7 @@ from rich.table import Table
 
 from infra.ops.drops import open_drop, plan_of_file
 from infra.ops.output import answer, tell
-from infra.plan.model import DropPlan, Lease, Tier
+from infra.plan.model import DropPlan, Lease, Scale, Tier
 
 
 def plan(
@@ -25,6 +25,9 @@ def plan(
         tell(msgspec.to_builtins(made))
     else:
         answer(_tiers(made), _nodes(made))
+        for geo in made.geographies:
+            if geo.scale:
+                answer(_scale(geo.name, geo.scale))
         for one in made.currencies:
             answer(f"{one.symbol} is the ERC-20 [bold]{one.address}[/] with {one.decimals} decimals")
         answer(f"contract [bold]{made.contract.address}[/] on chain {made.contract.chain_id}")
@@ -64,8 +67,18 @@ def _nodes(made: DropPlan) -> Table:
                 table.add_row(named, node.address, *_ranges(made, one.leases))
             for grant in (one for one in geo.cloud if one.node == node.name):
                 table.add_row(f"  {grant.name}", "when its HSM is out", *_ranges(made, grant.leases))
+        for node in geo.elastic:
+            table.add_row(f"{node.name} (elastic)", node.address, *_ranges(made, node.kept))
         table.add_section()
     return table
+
+
+def _scale(geo: str, scale: Scale) -> str:
+    return (
+        f"{geo}: {scale.least} to {scale.most} spares; those above {scale.least} come {scale.ahead_s / 60:g} min "
+        f"before the window and from {scale.busy_percent} % busy hands on, go at {scale.idle_percent} %, "
+        f"for {scale.budget_s / 3600:g} spare-hours in all (edgedrop autoscale)"
+    )
 
 
 def _ranges(made: DropPlan, leases: Sequence[Lease]) -> Iterator[str]:

@@ -12,31 +12,35 @@ from pathlib import Path
 from typing import Any
 
 from infra.errors import EdgedropError, MissingTool, StackNotUp
-from infra.home import ROOT, cache, home, place, write_private
+from infra.home import ROOT, cache, home, write_private
 from infra.ops import state_file
+from infra.stacks import backend
 
 READ_S = 60
 PLAIN = ("--non-interactive", "--suppress-progress")
 
 
-def environment() -> dict[str, str]:
-    """What a `pulumi` needs to find this project's tools, state and passphrase (also printed by `edgedrop env`)."""
-    backend = home() / "pulumi"
-    backend.mkdir(mode=0o700, exist_ok=True)
+def environment(stack: str | None = None) -> dict[str, str]:
+    """What a `pulumi` needs to find this project's tools, state and passphrase (also printed by `edgedrop env`).
+
+    For a stack that only the hub updates: the hub's backend and passphrase, whatever this shell is set to.
+    """
+    kept = backend(stack)
+    kept.mkdir(mode=0o700, exist_ok=True)
+    own = f"file://{kept}"
     return {
         "PATH": f"{ROOT / '.venv' / 'bin'}:{cache() / 'bin'}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
         "EDGEDROP_HOME": str(home()),
         "ANSIBLE_CONFIG": str(ROOT / "playbooks" / "ansible.cfg"),
         "GRPC_ENABLE_FORK_SUPPORT": "0",  # dynamic providers start ansible: gRPC would warn of each fork
-        "PULUMI_BACKEND_URL": os.environ.get("PULUMI_BACKEND_URL") or f"file://{backend}",
-        "PULUMI_CONFIG_PASSPHRASE_FILE": str(_passphrase()),
+        "PULUMI_BACKEND_URL": own if kept != backend() else os.environ.get("PULUMI_BACKEND_URL") or own,
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(_passphrase(kept.with_name("passphrase"))),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
 
 
-def _passphrase() -> Path:
-    path = place("passphrase")
+def _passphrase(path: Path) -> Path:
     if not path.exists():
         write_private(path, secrets.token_urlsafe(32).encode())
     return path
@@ -51,7 +55,7 @@ def run(*arguments: str, stack: str | None = None, prefix: str = "") -> int:
     live = not prefix and sys.stderr.isatty()
     command = [*_command(arguments, stack), *(() if live else PLAIN)]
     told = subprocess.PIPE if prefix else sys.stderr
-    with subprocess.Popen(command, cwd=ROOT, env=os.environ | environment(), stdout=told, text=True) as process:
+    with subprocess.Popen(command, cwd=ROOT, env=os.environ | environment(stack), stdout=told, text=True) as process:
         while True:
             try:
                 for line in process.stdout or ():
@@ -61,12 +65,13 @@ def run(*arguments: str, stack: str | None = None, prefix: str = "") -> int:
                 continue  # the terminal has sent it to pulumi as well; pulumi decides when it is over
 
 
-def read(*arguments: str, stack: str | None = None) -> str:
-    """Run `pulumi` quietly and give what it printed; an EdgedropError with its last words where it failed."""
-    command = [*_command(arguments, stack), "--non-interactive"]
-    done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | environment(), capture_output=True, text=True, timeout=READ_S, check=False
-    )
+def read(*arguments: str, stack: str | None = None, beside: str | None = None) -> str:
+    """Run `pulumi` quietly and give what it printed; an EdgedropError with its last words where it failed.
+
+    `beside` names a stack whose backend is meant, where the arguments take none.
+    """
+    command, env = [*_command(arguments, stack), "--non-interactive"], os.environ | environment(stack or beside)
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=READ_S, check=False)
     if done.returncode != 0:
         words = (done.stderr.strip() or done.stdout.strip()).splitlines()
         cut = state_file.half_written()
@@ -75,9 +80,9 @@ def read(*arguments: str, stack: str | None = None) -> str:
     return done.stdout
 
 
-def stack_names() -> set[str]:
-    """The stacks that the backend holds."""
-    return {entry["name"].rsplit("/", 1)[-1] for entry in json.loads(read("stack", "ls", "--json"))}
+def stack_names(beside: str | None = None) -> set[str]:
+    """The stacks that the backend holds, or the one that `beside` is in."""
+    return {entry["name"].rsplit("/", 1)[-1] for entry in json.loads(read("stack", "ls", "--json", beside=beside))}
 
 
 def export(stack: str) -> dict[str, Any]:
@@ -88,9 +93,8 @@ def export(stack: str) -> dict[str, Any]:
 
 def forget(stack: str) -> None:
     """Sweep what the file backend keeps of a stack that was removed: copies of its state, history, lock folder."""
-    backend = home() / "pulumi" / ".pulumi"
     for kind in ("stacks", "history", "backups", "locks/organization"):
-        folder = backend / kind / "edgedrop"
+        folder = backend(stack) / ".pulumi" / kind / "edgedrop"
         for path in (folder / stack, *folder.glob(f"{stack}.json*")):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
@@ -105,9 +109,14 @@ def outputs(stack: str) -> dict[str, Any]:
     return found
 
 
-def _command(arguments: tuple[str, ...], stack: str | None) -> list[str]:
+def binary() -> Path:
+    """The `pulumi` that is used, or MissingTool."""
     tools = environment()["PATH"].split(":")
-    binary = next((Path(folder) / "pulumi" for folder in tools if (Path(folder) / "pulumi").exists()), None)
-    if binary is None:
+    found = next((Path(folder) / "pulumi" for folder in tools if (Path(folder) / "pulumi").exists()), None)
+    if found is None:
         raise MissingTool("pulumi is not on this machine", "type: make setup")
-    return [str(binary), *arguments, *(("--stack", stack) if stack else ())]
+    return found
+
+
+def _command(arguments: tuple[str, ...], stack: str | None) -> list[str]:
+    return [str(binary()), *arguments, *(("--stack", stack) if stack else ())]

@@ -90,7 +90,7 @@ def target_of(name: str, drop: str | None, board: Bmc | None) -> Target:
     """The node, by what this machine keeps of its stack."""
     stack = drop_named(drop)
     geo, node = node_named(plan_of(stack), name)
-    host = Host.of_node(stacks.holder(stack.drop_stack, geo.name).name, node)
+    host = Host.of_node(stacks.holder(stack.drop_stack, geo.name, elastic=node.elastic).name, node)
     hub = plan_lab(stacks.load(stack.lab).slot)
     return Target(node, geo, host, Wire(f"{hub.bus}:{BUS_PORT}", stack.drop_stack, name), board)
 

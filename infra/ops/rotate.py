@@ -19,15 +19,13 @@ from infra.errors import BadUsage, EdgedropError
 from infra.ops.acting import AsJson, Drop, Yes
 from infra.ops.aside import aside
 from infra.ops.closeout import close_out, only_open
-from infra.ops.epoch import Known, finish, given, known_node, prove, ranges
+from infra.ops.epoch import Known, finish, free_leases, given, known_node, prove, ranges
 from infra.ops.output import confirm, say, tell
-from infra.ops.place import find_place, told
+from infra.ops.place import find_place
 from infra.ops.standing import Standing, standing
 from infra.ops.up import bring_up
-from infra.plan.epochs import Leased, next_leases, remainders, taken
 from infra.plan.model import Lease, Node
 from node_image.hub.chain import Status
-from node_image.protocol.eip712 import grant_id
 
 NOTHING = "nothing is left for another epoch of it; what others have closed out is opened without --close"
 
@@ -95,31 +93,15 @@ def _closable(known: Known, newest: Node) -> None:
             raise BadUsage(f"{newest.name} has given all {quota} tokens of epoch {newest.epoch}", NOTHING)
 
 
-def _free(known: Known, closed: Node | None = None) -> tuple[Lease, ...]:
-    """What the chain and the record leave for this node; of `closed` alone, where that is given."""
-    chain, contract = known.place.chain, known.place.contract
-    with told():
-        on_chain = [Leased(*named, *held) for named, held in chain.leases(contract).items()]
-        minted = chain.minted_token_ids(contract)
-    held = taken(known.plan, on_chain, _closing(known))
-    only = remainders(closed.leases, on_chain, closed.grant_id) if closed else None
-    found = next_leases(known.plan, known.node, held, minted, only)
-    if not found and closed is None:
+def _free(known: Known) -> tuple[Lease, ...]:
+    """What is free for this node; BadUsage where nothing is."""
+    found = free_leases(known)
+    if not found:
         raise BadUsage(
             f"nothing of {known.plan.drop} is free: all but the fallback reserve is in leases",
             "add --close: what the node's newest epoch has left becomes the next one's",
         )
     return found
-
-
-def _closing(known: Known) -> set[str]:
-    """Grants that are being closed for another node's next epoch: what they give back is promised."""
-    return {
-        "0x" + grant_id(known.plan.drop, node, one.closes).hex()
-        for node, recorded in epochs.read(known.stack.name).items()
-        for one in recorded
-        if node != known.node.name and one.closes is not None and not one.leases
-    }
 
 
 def _recorded(known: Known, wanted: Recorded) -> Recorded:
@@ -141,7 +123,7 @@ def _close(known: Known, wanted: Recorded) -> Recorded:
         raise
     say(f"epoch {closes.epoch} is closed, {ranges(known.plan, given(ended))} were given and redeem as before")
     with epochs.alone():
-        leases = _free(known, closes)
+        leases = free_leases(known, closes)
         if not leases:
             epochs.drop_newest(stack, name)
             raise EdgedropError(f"{name} had given all tokens of epoch {closes.epoch}", NOTHING)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from infra.home import home
+from infra.stacks import ELASTIC, backend
 
 
 def checkpoint(stack: str) -> Path:
     """The stack's state in the file backend; no such file with another backend."""
-    return _backend() / "stacks" / "edgedrop" / f"{stack}.json"
+    return _kept(stack) / "stacks" / "edgedrop" / f"{stack}.json"
 
 
 def cut_short(state: Path) -> bool:
@@ -24,18 +24,20 @@ def cut_short(state: Path) -> bool:
     return False
 
 
-def half_twins() -> list[Path]:
+def half_twins(stack: str | None = None) -> list[Path]:
     """Beside each file the backend keeps its attributes in a twin, written in place: half of one, and no `pulumi` runs.
 
-    Whichever stack it belongs to: to list the stacks all of them are read.
+    Whichever stack of the same backend it belongs to: to list the stacks all of them are read.
     """
-    return sorted(path for path in _backend().rglob("*.attrs") if cut_short(path))
+    return sorted(path for path in _kept(stack).rglob("*.attrs") if cut_short(path))
 
 
 def half_written() -> list[str]:
     """The stacks that a `pulumi` trips over, whatever stack it is asked for."""
-    states = [path for path in checkpoint("any").parent.glob("*.json") if cut_short(path)]
-    return sorted({path.name.partition(".json")[0] for path in (*states, *half_twins())})
+    ours = ("any", f"any{ELASTIC}")  # one of each backend
+    states = [path for one in ours for path in checkpoint(one).parent.glob("*.json") if cut_short(path)]
+    twins = (path for one in ours for path in half_twins(one))
+    return sorted({path.name.partition(".json")[0] for path in (*states, *twins)})
 
 
 def restore(state: Path) -> None:
@@ -49,5 +51,5 @@ def restore(state: Path) -> None:
     state.unlink()
 
 
-def _backend() -> Path:
-    return home() / "pulumi" / ".pulumi"
+def _kept(stack: str | None) -> Path:
+    return backend(stack) / ".pulumi"

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from infra import stacks
+from infra import elastic, stacks
 from infra.errors import EdgedropError, StackNotUp, Unreachable
 from infra.ops.agreement import Report, compare
 from infra.ops.collect import collect
@@ -20,6 +20,7 @@ from infra.ops.drops import plan_of
 from infra.ops.front_look import Look, look
 from infra.ops.output import answer, tell
 from infra.ops.overridden import overridden
+from infra.ops.scaled import scaled
 from infra.plan import plan_lab
 from infra.plan.model import DropPlan, HubAddresses
 from infra.stacks import Stack
@@ -36,10 +37,17 @@ def status(
     if not drops:
         raise StackNotUp("no drop is up on this machine", "type: edgedrop up <drop>")
     reports = [report_of(stack) for stack in drops]
-    looks = {report.stack: look(plan_of(stacks.load(report.stack))) for report in reports}
-    told = {name: diverted(plan_of(stacks.load(name)), found) for name, found in looks.items()}
+    plans = {report.stack: plan_of(stacks.load(report.stack)) for report in reports}
+    looks = {stack: look(plan) for stack, plan in plans.items()}
+    told = {stack: diverted(plans[stack], found) for stack, found in looks.items()}
+    scales = {stack: scaled(plan) for stack, plan in plans.items()}
     if as_json:
-        found = [as_data(one) | _beside(looks[one.stack], told[one.stack], one.stack) for one in reports]
+        found = [
+            as_data(one)
+            | _beside(looks[one.stack], told[one.stack], one.stack)
+            | {"autoscale": [scale.data() for scale in scales[one.stack]]}
+            for one in reports
+        ]
         tell(found[0] if drop else {"drops": found, "agree": all(report.agree for report in reports)})
     else:
         for report in reports:
@@ -47,13 +55,16 @@ def status(
             _show_fronts(report.stack, looks[report.stack], told[report.stack])
             for other in overridden(stacks.load(report.stack)):
                 answer(f"[yellow]not as its drop file says[/] {other.node}, {escape(other.words())}")
+            for scale in scales[report.stack]:
+                answer(f"autoscale {escape(scale.words())}")
     _judge(reports, [place for found in looks.values() for one in found for place in one.silent])
 
 
 def report_of(drop: str) -> Report:
     """Ask everybody, compare what they say."""
     made, hub = places(stacks.load(drop))
-    return compare(made, collect(made, hub))
+    up = [node for node in made.stood if node.name in elastic.of(drop, node.geo).at("up")]
+    return compare(made, collect(made, hub, up))
 
 
 def places(stack: Stack) -> tuple[DropPlan, HubAddresses]:

@@ -105,6 +105,12 @@ def known_stacks(names: list[str], *, every: bool) -> tuple[Stack, ...]:
     missing = set(names) - {stack.name for stack in chosen}
     if missing:
         raise BadUsage(f"this machine brought up no stack {', '.join(sorted(missing))}", "type: edgedrop down --all")
+    for stack in chosen:
+        if stack.kind == "elastic" and stack.drop_stack not in {one.name for one in chosen}:
+            raise BadUsage(
+                f"{stack.name} is the hub's: it closes its spares out before they go",
+                f"edgedrop down {stack.drop_stack} takes them with the drop",
+            )
     _not_in_use(chosen)
     return tuple(reversed(chosen))
 

@@ -93,7 +93,7 @@ def _where(stack: Stack, name: str, epoch: int | None) -> tuple[Host, dict[int, 
     each = {one.epoch: one.grant_id for one in node.each()}
     if epoch is not None and epoch not in each:
         raise BadUsage(f"{name} has no epoch {epoch}", f"it has {', '.join(map(str, each))}")
-    host = Host.of_node(stacks.holder(stack.drop_stack, node.geo).name, node)
+    host = Host.of_node(stacks.holder(stack.drop_stack, node.geo, elastic=node.elastic).name, node)
     return host, {number: grant for number, grant in each.items() if epoch in (None, number)}
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from infra.plan.model import Scale
 
-OVER_S = 20.0  # a load is what it was over so long: one instant tells nothing
+OVER_S = 10.0  # a load is what it was over so long: one instant tells nothing
 SEEN = 0.8  # of that time, at least
 LEAVING_S = 180.0  # what draining, closing out and taking away may take of the budget, for each spare
 HOUR_S, MINUTE_S = 3600.0, 60.0

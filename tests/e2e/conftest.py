@@ -15,6 +15,11 @@ from tests.e2e.small_drop import write_small_drop
 from tests.e2e.standing import Standing, sweep
 
 QUAY_SUPPLY = 2400  # test_rotate sells all the while that a rotation lasts
+# test_autoscale has the second one come at the least load, and go when there is none.
+QUAY_SPARES = (
+    "spares: {min: 1, max: 2}, "
+    "autoscale: {budget_spare_hours: 0.2, busy_percent: 1, idle_percent: 0, cool_down_minutes: 0.1}"
+)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -59,7 +64,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
 def quay(shared: Standing, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The stack of a drop of one geography in the shared lab, which is named as the runbooks' is."""
     name = f"turn-{shared.run}"
-    file = write_small_drop(tmp_path_factory.mktemp("turn"), "turn", QUAY_SUPPLY)
+    file = write_small_drop(tmp_path_factory.mktemp("turn"), "turn", QUAY_SUPPLY, spares=QUAY_SPARES)
     file.write_text(file.read_text().replace("pier", "quay"))
     try:
         shared.edgedrop("up", name, "--lab", shared.lab, "--file", str(file), "--yes")

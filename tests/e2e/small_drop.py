@@ -7,7 +7,9 @@ from pathlib import Path
 from PIL import Image
 
 
-def write_small_drop(folder: Path, name: str, supply: int, target: str = "target: docker") -> Path:
+def write_small_drop(
+    folder: Path, name: str, supply: int, target: str = "target: docker", spares: str = "spares: 1"
+) -> Path:
     """The drop file; each token's picture is another one. `target` says what the geography's boxes are."""
     pictures = folder / name
     pictures.mkdir(parents=True)
@@ -35,6 +37,6 @@ tiers:
       - {{address: "0x70997970C51812dc3A010C7d01b50e0d17dc79C8", share_percent: 100}}
 leases: {{fallback_percent: 5, spare_percent: 50}}
 geographies:
-  - {{name: pier, title: The pier, {target}, share_percent: 100, appliances: 1, spares: 1}}
+  - {{name: pier, title: The pier, {target}, share_percent: 100, appliances: 1, {spares}}}
 """)
     return file

@@ -56,6 +56,32 @@ class World:
             self.record(at, found)
             self.open(self.plan.nodes[at].each()[-1])
 
+    def come_up(self, name: str) -> None:
+        """An elastic spare, in its next epoch, if there is anything for it."""
+        node = next(node for geo in self.plan.geographies for node in geo.elastic if node.name == name)
+        found = next_leases(self.plan, node, taken(self.plan, tuple(self.there.values())), self.minted)
+        others = {
+            one.start for geo in self.plan.geographies for each in geo.elastic if each != node for one in each.kept
+        }
+        assert not others & {token for one in found for token in range(one.start, one.start + one.quota)}
+        if not found:
+            return
+        number = node.each()[-1].epoch + 1 if node.leases else node.epoch
+        one = Epoch(number, f"{name}/{number}", found)
+        up = (
+            replace(node, later=(*node.later, one))
+            if node.leases
+            else replace(node, grant_id=one.grant_id, leases=found)
+        )
+        self.plan = replace(
+            self.plan,
+            geographies=tuple(
+                replace(geo, elastic=tuple(up if each.name == name else each for each in geo.elastic))
+                for geo in self.plan.geographies
+            ),
+        )
+        self.open(up.each()[-1])
+
     def record(self, at: int, found: tuple[Lease, ...]) -> None:
         """One epoch more in the plan."""
         node = self.plan.nodes[at]
@@ -68,6 +94,15 @@ class World:
         self.plan = replace(self.plan, geographies=geographies)
 
 
+def comes_or_goes(world: World, name: str, data: st.DataObject) -> None:
+    """One that is up is closed out; one that is not comes up."""
+    newest = next((node.each()[-1] for node in world.plan.stood if node.name == name), None)
+    if newest is None or newest.grant_id in world.ended:
+        world.come_up(name)
+    else:
+        world.cut(newest, data, minted=False)
+
+
 @settings(max_examples=60, deadline=None)
 @given(drops().filter(lambda file: sum(tier.supply for tier in file.spec.tiers) < 2000), st.data())
 def test_no_token_is_ever_in_two_leases_and_the_reserve_in_none(file: object, data: st.DataObject) -> None:
@@ -77,7 +112,11 @@ def test_no_token_is_ever_in_two_leases_and_the_reserve_in_none(file: object, da
         if at not in late:
             world.open(node)
     up = [at for at in range(len(world.plan.nodes)) if at not in late]
+    elastic = [node.name for geo in world.plan.geographies for node in geo.elastic]
     for _ in range(data.draw(st.integers(0, 8)) if up else 0):
+        if bool(elastic) and data.draw(st.booleans()):
+            comes_or_goes(world, data.draw(st.sampled_from(elastic)), data)
+            continue
         at = data.draw(st.sampled_from(up))
         newest = world.plan.nodes[at].each()[-1]
         act = data.draw(st.sampled_from(["close", "reclaim", "rotate", "rotate --close"]))

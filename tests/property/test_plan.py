@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.plan.drop import plan_drop
-from infra.plan.model import DropPlan
+from infra.plan.model import DropPlan, Lease
 from infra.plan.shares import share_out
 from infra.spec import DropFile, DropSpec
 from tests.accounts import ACCOUNTS, ADDRESS
@@ -16,10 +16,12 @@ from tests.accounts import ACCOUNTS, ADDRESS
 DIGEST = "0x" + "ab" * 32
 
 
-def geography(number: int, share: int, appliances: int, spares: int) -> dict[str, object]:
-    """One entry of a drop file."""
-    told = {"name": f"geo{number}", "title": f"Geo {number}", "share_percent": share}
-    return told | {"appliances": appliances, "spares": spares}
+def geography(number: int, share: int, appliances: int, spares: int, elastic: int) -> dict[str, object]:
+    """One entry of a drop file; `elastic` spares come and go above the others."""
+    told = {"name": f"geo{number}", "title": f"Geo {number}", "share_percent": share, "appliances": appliances}
+    if not elastic:
+        return told | {"spares": spares}
+    return told | {"spares": {"min": spares, "max": spares + elastic}, "autoscale": {"budget_spare_hours": 6}}
 
 
 @st.composite
@@ -27,7 +29,9 @@ def drops(draw: st.DrawFn) -> DropFile:
     """A drop file that has no fault of its own; its assets are not asked for."""
     shares = draw(st.lists(st.integers(0, 100), min_size=1, max_size=5))
     weights = share_out(100, shares if any(shares) else [1] * len(shares))
-    counts = [draw(st.tuples(st.integers(0, 4), st.integers(0, 4)).filter(any)) for _ in weights]
+    counts = [
+        (*draw(st.tuples(st.integers(0, 4), st.integers(0, 4)).filter(any)), draw(st.integers(0, 3))) for _ in weights
+    ]
     tiers = [
         {"name": f"tier{n}", "title": "T", "assets": "*", "supply": supply, "price_gwei": 0, "wallet_cap": 1}
         | {"splits": [{"address": ADDRESS, "share_percent": 100}]}
@@ -47,6 +51,11 @@ def planned(file: DropFile) -> DropPlan:
     return plan_drop(file, stack="d", slot=20, accounts=ACCOUNTS, manifest_digest=DIGEST)
 
 
+def kept(plan: DropPlan) -> list[Lease]:
+    """For spares that come and go: nobody's until then."""
+    return [lease for geo in plan.geographies for node in geo.elastic for lease in node.kept]
+
+
 @settings(max_examples=120, deadline=None)
 @given(drops())
 def test_every_token_has_at_most_one_lease_and_all_but_the_fallback_have_one(file: DropFile) -> None:
@@ -54,8 +63,7 @@ def test_every_token_has_at_most_one_lease_and_all_but_the_fallback_have_one(fil
     for tier in plan.tiers:
         leased = [
             token
-            for one in plan.grants
-            for lease in one.leases
+            for lease in (*(one for grant in plan.grants for one in grant.leases), *kept(plan))
             if lease.tier == tier.tier
             for token in range(lease.start, lease.start + lease.quota)
         ]
@@ -67,7 +75,9 @@ def test_every_token_has_at_most_one_lease_and_all_but_the_fallback_have_one(fil
 @given(drops())
 def test_names_addresses_and_grants_are_each_used_once(file: DropFile) -> None:
     plan = planned(file)
-    for field, holders in (("name", plan.grants), ("grant_id", plan.grants), ("address", plan.nodes)):
+    nodes = [node for geo in plan.geographies for node in geo.at_front]
+    grants = (*plan.grants, *(node for node in nodes if node.elastic))
+    for field, holders in (("name", grants), ("grant_id", grants), ("address", nodes)):
         found = [getattr(one, field) for one in holders]
         assert len(found) == len(set(found))
 
@@ -84,6 +94,13 @@ def test_a_cloud_lease_is_never_larger_than_its_nodes_own_nor_than_what_was_aske
             assert lease.quota <= kept
             assert abs(lease.quota - (kept + lease.quota) * percent / 100) <= 0.5
             assert lease.quota <= plan.tiers[lease.tier].max_lease
+
+
+@settings(max_examples=60, deadline=None)
+@given(drops())
+def test_what_is_kept_for_a_spare_is_never_above_the_operators_ceiling(file: DropFile) -> None:
+    plan = planned(file)
+    assert all(lease.quota <= plan.tiers[lease.tier].max_lease for lease in kept(plan))
 
 
 @settings(max_examples=60, deadline=None)

@@ -62,3 +62,29 @@ def test_names_or_all_but_not_both_and_not_neither() -> None:
 def test_an_unknown_name_is_named() -> None:
     with pytest.raises(BadUsage, match="no stack other"):
         known_stacks(["other", "lights"], every=False)
+
+
+def test_spares_that_come_and_go_are_in_a_stack_and_a_backend_of_the_hubs(tmp_path: Path) -> None:
+    made = stacks.elastic_of(DROP, "quay")
+    assert (made.name, made.kind, made.drop_stack, made.geography) == (
+        "lights.quay.elastic",
+        "elastic",
+        "lights",
+        "quay",
+    )
+    stacks.save(made)
+    assert stacks.holder("lights", "quay", elastic=True) == made
+    assert stacks.holder("lights", "quay") == QUAY
+    assert stacks.backend(made.name) == tmp_path / "hub" / "pulumi"
+    assert stacks.backend(DROP.name) == stacks.backend() == tmp_path / "pulumi"
+    assert stacks.drops() == ("lights",)
+
+
+def test_they_go_with_their_drop_and_before_it_and_never_alone() -> None:
+    made = stacks.elastic_of(DROP, "quay")
+    stacks.save(made)
+    assert known_stacks(["lights"], every=False) == (made, QUAY, DROP)
+    assert known_stacks([], every=True) == (made, QUAY, DROP, LAB)
+    with pytest.raises(BadUsage, match="is the hub's") as refused:
+        known_stacks([made.name], every=False)
+    assert refused.value.hint == "edgedrop down lights takes them with the drop"

@@ -31,11 +31,11 @@ def decided(now: Now, busy: int = 50, scale: Scale = SCALE, hands: int = 128) ->
         (replace(OPEN, at_s=OPENS - 901), 0, 1, "window", "the window opens later: spares come up in 1 s"),
         (replace(OPEN, at_s=OPENS - 900), 0, 3, "ahead", "the window opens in 15 min; 6.00 of 6 spare-hours are left"),
         (replace(OPEN, at_s=OPENS - 1, up=3), 0, 3, "ahead", "opens in 1 s"),
-        (OPEN, 50, 1, "steady", "39 % of 128 hands were busy over 20 s"),
-        (OPEN, 77, 2, "busy", "60 % of 128 hands were busy over 20 s; from 60 % on one more comes"),
+        (OPEN, 50, 1, "steady", "39 % of 128 hands were busy over 10 s"),
+        (OPEN, 77, 2, "busy", "60 % of 128 hands were busy over 10 s; from 60 % on one more comes"),
         (replace(OPEN, up=3), 128, 3, "busy", "but all 3 spares are up"),
         (replace(OPEN, changed_at_s=OPEN.at_s - 540), 128, 1, "busy", "but one went 9 min ago, and no change is taken"),
-        (replace(OPEN, up=2, came=True, changed_at_s=OPEN.at_s - 21), 128, 3, "busy", "one more comes"),
+        (replace(OPEN, up=2, came=True, changed_at_s=OPEN.at_s - 11), 128, 3, "busy", "one more comes"),
         (replace(OPEN, at_s=CLOSES - 599), 128, 1, "busy", "but the window closes in 10 min"),
         (
             replace(OPEN, spent_s=6 * HOUR - 700),
@@ -44,7 +44,7 @@ def decided(now: Now, busy: int = 50, scale: Scale = SCALE, hands: int = 128) ->
             "busy",
             "0.19 of 6 spare-hours are left, too little for another",
         ),
-        (replace(OPEN, up=2), 12, 1, "idle", "9 % of 128 hands were busy over 20 s; up to 20 % one less will do"),
+        (replace(OPEN, up=2), 12, 1, "idle", "9 % of 128 hands were busy over 10 s; up to 20 % one less will do"),
         (replace(OPEN, up=2, changed_at_s=OPEN.at_s - 599), 12, 2, "idle", "but the last change was 10 min ago"),
         (OPEN, 0, 1, "steady", "0 % of 128 hands"),
         (replace(OPEN, up=3, spent_s=6 * HOUR - 360), 128, 1, "budget", "what is left pays for closing out"),
@@ -70,9 +70,9 @@ def test_a_window_shorter_than_the_cool_down_is_not_worth_it() -> None:
 
 
 def test_nothing_is_decided_by_load_before_it_was_looked_at_for_long_enough() -> None:
-    for seen in ([], looks(128, over=14), looks(128, until=OPEN.at_s - 30)):
+    for seen in ([], looks(128, over=6), looks(128, until=OPEN.at_s - 30)):
         assert decide(SCALE, OPEN, seen).rule == "unseen"
-    fresh = replace(OPEN, up=2, came=True, changed_at_s=OPEN.at_s - 10)
+    fresh = replace(OPEN, up=2, came=True, changed_at_s=OPEN.at_s - 6)
     assert decide(SCALE, fresh, looks(128)).rule == "unseen", "looks from before the change tell nothing"
 
 
