@@ -60,11 +60,13 @@ def of_drop(name: str) -> tuple[Stack, ...]:
 
 
 def holder(drop: str, geography: str, *, elastic: bool = False) -> Stack:
-    """The stack of a drop that holds a geography's nodes: one of its own where the drop is split, and for `elastic`."""
+    """The stack of a drop that holds a geography's nodes, or its elastic spares; one of its own where it is split."""
+    if elastic:
+        return elastic_of(load(drop), geography)
     return next(
         stack
         for stack in of_drop(drop)
-        if (stack.kind == "elastic") is elastic and stack.geography == (geography if elastic or stack.split else "")
+        if stack.kind != "elastic" and stack.geography == (geography if stack.split else "")
     )
 
 

@@ -18,16 +18,17 @@ from infra.ops.output import say
 from infra.stacks import Stack
 
 
-def converge(stack: Stack, *, stand: bool) -> None:
-    """As `infra/program.py` declares it now; gone with all that it had where nothing is to `stand`.
-
-    What a killed run left is mended first. StackLocked while that run, or what it left behind, still lives.
-    """
+def settle(stack: Stack) -> None:
+    """What a killed run left is mended; StackLocked while that run still lives: it could open a lease yet."""
     stacks.save(stack)
+    mend(stack.name)
+
+
+def converge(stack: Stack, *, stand: bool) -> None:
+    """As `infra/program.py` declares it now; gone with all that it had where nothing is to `stand`."""
     if not stand:
         take_down(stack)
         return
-    mend(stack.name)
     made = _selected(stack)
     dead = dead_spares(stack.name)
     for spare in dead:

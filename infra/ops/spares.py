@@ -91,13 +91,15 @@ def call_off(where: Where, why: str) -> None:
 
 def go_on(where: Where) -> None:
     """Whatever was begun is done; where it can't be, EdgedropError, and it stays begun."""
+    own = stacks.elastic_of(where.stack, where.geo.name)
+    elastic_stack.settle(own)
     for name in where.held.at("closing"):
         _close(where, name)
         where.put(where.held.moved([name], "closed"))
     coming, closed = where.held.at("coming"), where.held.at("closed")
     if not coming and not closed:
         return
-    elastic_stack.converge(stacks.elastic_of(where.stack, where.geo.name), stand=bool(where.held.at(*STANDING)))
+    elastic_stack.converge(own, stand=bool(where.held.at(*STANDING)))
     for name in (*closed, *coming):  # one that was drained is just down, or takes buyers
         fronts.give_back(where.stack.name, where.geo, name)
     _finish(where, closed, "gone", to_s=time.time())
@@ -155,14 +157,15 @@ def _close(where: Where, name: str) -> None:
 
 
 def _finish(where: Where, names: Sequence[str], stage: Stage, to_s: float | None = None) -> None:
-    """On record, and in the trail."""
+    """In the trail, and on record: killed in between, the trail has it twice."""
     held = where.held
-    where.put(held.moved(names, stage, to_s=to_s))
     for one in held.stints:
         if one.node in names and one.stage in BEGUN:
             what = COME if one.stage == "coming" else GO
             audit.append(what, where.stack.name, [one.node], one.why, audit.DONE, of=one.trail)
             say(f"{one.node} is {stage}")
+    if names:
+        where.put(held.moved(names, stage, to_s=to_s))
 
 
 def _await_served(geo: Geography, names: Sequence[str]) -> None:

@@ -94,6 +94,8 @@ def test_it_sells_and_goes_and_nothing_is_lost(shared: Standing, stack: str) -> 
         buyer.check(one.wish, one.voucher)
 
     wait_for(lambda: status.report_of(stack).agree, 60, "journal = ledger = chain")
+    shared.killed_when("closed out;", "autoscale", stack, "--once")
+    assert elastic.of(stack, "quay").at("closing", "closed") == (SPARE,)
     shared.runbook("too-many-buyers", stack)
     assert elastic.of(stack, "quay").at("gone") == (SPARE,)
     assert labelled(f"{stack}.quay.elastic") == []

@@ -72,8 +72,8 @@ def test_spares_that_come_and_go_are_in_a_stack_and_a_backend_of_the_hubs(tmp_pa
         "lights",
         "quay",
     )
+    assert stacks.holder("lights", "quay", elastic=True) == made, "also before one ever came up"
     stacks.save(made)
-    assert stacks.holder("lights", "quay", elastic=True) == made
     assert stacks.holder("lights", "quay") == QUAY
     assert stacks.backend(made.name) == tmp_path / "hub" / "pulumi"
     assert stacks.backend(DROP.name) == stacks.backend() == tmp_path / "pulumi"

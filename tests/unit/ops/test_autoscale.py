@@ -71,7 +71,8 @@ def test_hands_are_of_those_that_the_front_sends_buyers(tmp_path: Path, monkeypa
     assert autoscale.look(geo, Held()) is None
 
 
-def test_a_front_that_is_away_changes_nothing_and_is_told_once(stack: Stack) -> None:
+def test_a_front_that_is_away_changes_nothing_and_is_told_once(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(autoscale, "at_front", lambda *_: {})
     watch = Watch(stack, "quay", as_json=False)
     fault = watch.round()
     assert fault is not None
