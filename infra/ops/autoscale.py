@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,21 +43,26 @@ def autoscale(
 ) -> None:
     """Bring up the spares above `min` ahead of the window and by load, within their budget; take them away again."""
     stack = drop_named(drop)
-    watches = [Watch(stack, geo.name, as_json=as_json) for geo in plan_of(stack).geographies if geo.scale]
-    if not watches:
+    names = [geo.name for geo in plan_of(stack).geographies if geo.scale]
+    if not names:
         raise BadUsage(f"{stack.name} has no spares that come and go", "spares: {min: .., max: ..} in its drop file")
-    while True:
-        with elastic.alone(stack.name):
-            if stacks.find(stack.name) is None:
-                say(f"{stack.name} was taken down: nothing is left to do")
-                return
-            with ThreadPoolExecutor(AT_A_TIME) as pool:
-                faults = [fault for fault in pool.map(Watch.round, watches) if fault]
-        if once and (faults or all(watch.decided for watch in watches)):
-            if faults:
-                raise faults[0]
-            return
-        time.sleep(EVERY_S)  # the pace of looking
+    # trust_env: a proxy of this machine knows nothing of the drop's addresses.
+    with httpx.Client(timeout=ANSWER_S, trust_env=False) as client, ThreadPoolExecutor(AT_A_TIME) as pool:
+        watches = [Watch(stack, name, client, as_json=as_json) for name in names]
+        while _round(stack, watches, pool, once=once):
+            time.sleep(EVERY_S)  # the pace of looking
+
+
+def _round(stack: Stack, watches: Sequence[Watch], pool: ThreadPoolExecutor, *, once: bool) -> bool:
+    """All geographies side by side; whether there is another one. Nobody takes the drop away meanwhile."""
+    with elastic.alone(stack.name):
+        if stacks.find(stack.name) is None:
+            say(f"{stack.name} was taken down: nothing is left to do")
+            return False
+        faults = [fault for fault in pool.map(Watch.round, watches) if fault]
+    if once and faults:
+        raise faults[0]
+    return not once or not all(watch.decided for watch in watches)
 
 
 @dataclass(slots=True)
@@ -65,6 +71,7 @@ class Watch:
 
     stack: Stack
     name: str
+    client: httpx.Client
     as_json: bool
     looks: deque[Look] = field(default_factory=lambda: deque(maxlen=KEPT))
     decided: bool = False
@@ -94,7 +101,7 @@ class Watch:
             go_on(where)
             self.decided = True
             return
-        found = look(where.geo, where.held)
+        found = look(self.client, where.geo, where.held)
         if found is not None:
             self.looks.append(found)
         held = where.held
@@ -141,11 +148,9 @@ class Watch:
             say(f"[bold yellow]{self.name}: {why}[/]" if why else f"{self.name}: goes on")
 
 
-def look(geo: Geography, held: Held) -> Look | None:
+def look(client: httpx.Client, geo: Geography, held: Held) -> Look | None:
     """How busy it is, by its front; None where that does not answer."""
-    # trust_env: a proxy of this machine knows nothing of the drop's addresses.
-    with httpx.Client(timeout=ANSWER_S, trust_env=False) as client:
-        seen = at_front(client, geo)
+    seen = at_front(client, geo)
     if not seen:
         return None
     serving = [node for node in geo.at_front if node.name in seen and seen[node.name].state == "UP"]

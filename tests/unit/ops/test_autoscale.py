@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 
@@ -18,11 +19,28 @@ from infra.ops.drops import plan_of
 from infra.ops.epoch import Known, free_leases
 from infra.ops.place import Place
 from infra.stacks import Stack
-from node_image.front.runtime import Served
 from node_image.hub.chain import Chain
 from tests.elastic_drop import elastic_file, elastic_plan
 
 SPARE = "quay-spare2"
+METRICS = "\n".join(
+    f'haproxy_server_status{{proxy="{pool}",server="{node}",state="{state}"}} 1\n'
+    f'haproxy_server_current_sessions{{proxy="{pool}",server="{node}"}} {in_hand}'
+    for pool, node, state, in_hand in (
+        ("appliances", "quay-appliance1", "UP", 70),
+        ("spares", "quay-spare1", "DRAIN", 9),
+        ("spares", SPARE, "UP", 16),
+        ("spares", "quay-spare3", "DOWN", 0),
+    )
+)
+
+
+def front(answer: httpx.Response) -> httpx.Client:
+    """One that answers so, whatever it is asked."""
+    return httpx.Client(transport=httpx.MockTransport(lambda _: answer))
+
+
+SERVED, SILENT = front(httpx.Response(200, text=METRICS)), front(httpx.Response(503))
 
 
 @pytest.fixture(autouse=True)
@@ -55,25 +73,16 @@ class Empty(Chain):
         return set()
 
 
-def test_hands_are_of_those_that_the_front_sends_buyers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = {
-        "quay-appliance1": Served("UP", in_hand=70),
-        "quay-spare1": Served("DRAIN", in_hand=9),
-        SPARE: Served("UP", in_hand=16),
-        "quay-spare3": Served("DOWN"),
-    }
-    monkeypatch.setattr(autoscale, "at_front", lambda *_: seen)
+def test_hands_are_of_those_that_the_front_sends_buyers(tmp_path: Path) -> None:
     geo = elastic_plan(tmp_path).geographies[0]
-    found = autoscale.look(geo, Held().began([SPARE], 1.0, 0, "").moved([SPARE], "up"))
+    found = autoscale.look(SERVED, geo, Held().began([SPARE], 1.0, 0, "").moved([SPARE], "up"))
     assert found is not None
     assert (found.hands, found.busy, found.last_hands) == (128, 80, 64)
-    monkeypatch.setattr(autoscale, "at_front", lambda *_: {})
-    assert autoscale.look(geo, Held()) is None
+    assert autoscale.look(SILENT, geo, Held()) is None
 
 
-def test_a_front_that_is_away_changes_nothing_and_is_told_once(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(autoscale, "at_front", lambda *_: {})
-    watch = Watch(stack, "quay", as_json=False)
+def test_a_front_that_is_away_changes_nothing_and_is_told_once(stack: Stack) -> None:
+    watch = Watch(stack, "quay", SILENT, as_json=False)
     fault = watch.round()
     assert fault is not None
     assert "does not answer, and 1 spares stay up" in fault.message
@@ -121,7 +130,7 @@ def test_what_another_command_recorded_meanwhile_is_not_free(stack: Stack) -> No
 
 def test_what_is_still_coming_when_the_budget_ends_is_called_off(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(autoscale, "go_on", lambda _: None)
-    watch = Watch(stack, "quay", as_json=False)
+    watch = Watch(stack, "quay", SILENT, as_json=False)
     elastic.put(stack.name, "quay", Held().began([SPARE], time.time() - 5.5 * 3600, 0, "busy"))
     watch._round()
     assert elastic.of(stack.name, "quay").at("coming") == (SPARE,)

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 
 from infra import audit, elastic, epochs, stacks
 from infra.elastic import Held
 from infra.epochs import Recorded
 from infra.errors import Unreachable
+from infra.home import home
 from infra.ops import elastic_stack, fronts, spares
 from infra.ops.spares import Where, come, go, go_on, unfinished
 from infra.stacks import Stack
@@ -48,6 +51,7 @@ class World:
         }
         for name, done in parts.items():
             monkeypatch.setattr(spares, name, self.step(done))
+        monkeypatch.setattr(httpx, "Client", lambda **_: nullcontext())
         monkeypatch.setattr(elastic_stack, "settle", self.step(lambda _: None))
         monkeypatch.setattr(elastic_stack, "converge", self.step(self.converges))
         monkeypatch.setattr(fronts, "tell", self.step(self.drains))
@@ -127,6 +131,11 @@ def killed_at(world: World, at: int, act: Callable[[], None]) -> bool:
     return False
 
 
+def anew() -> None:
+    """With an empty trail: each of its lines is checked each time."""
+    (home() / "audit" / "trail.jsonl").unlink(missing_ok=True)
+
+
 def ended(where: Where) -> bool:
     """Whether the trail has an end of what it has the beginning of."""
     return any(one.of == where.held.stints[-1].trail for one in audit.entries())
@@ -134,6 +143,7 @@ def ended(where: Where) -> bool:
 
 def test_killed_at_any_step_of_its_coming_it_comes(where: Where, world: World) -> None:
     for at in range(1, 200):
+        anew()
         elastic.put("harbour-lights", "quay", Held())
         world.boxes, world.lease = set(), Status.NONE
         killed = killed_at(world, at, lambda: come(where, 1, "busy"))
@@ -150,6 +160,7 @@ def test_killed_at_any_step_of_its_coming_it_comes(where: Where, world: World) -
 
 def test_killed_at_any_step_of_its_going_it_goes_and_its_lease_has_ended(where: Where, world: World) -> None:
     for at in range(1, 200):
+        anew()
         up = Held().began([SPARE], time.time(), 0, "busy").moved([SPARE], "up")
         elastic.put("harbour-lights", "quay", up)
         epochs.put("harbour-lights", SPARE, Recorded(1, leases=where.geo.elastic[0].kept))
