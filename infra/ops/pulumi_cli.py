@@ -74,7 +74,7 @@ def read(*arguments: str, stack: str | None = None, beside: str | None = None) -
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=READ_S, check=False)
     if done.returncode != 0:
         words = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        cut = state_file.half_written()
+        cut = state_file.half_written(stack or beside)
         hint = f"type: edgedrop heal {cut[0]}" if cut else "type: edgedrop doctor"
         raise EdgedropError(f"{' '.join(command)}: {words[-1] if words else done.returncode}", hint)
     return done.stdout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from infra.stacks import ELASTIC, backend
+from infra.stacks import backend
 
 
 def checkpoint(stack: str) -> Path:
@@ -32,12 +32,10 @@ def half_twins(stack: str | None = None) -> list[Path]:
     return sorted(path for path in _kept(stack).rglob("*.attrs") if cut_short(path))
 
 
-def half_written() -> list[str]:
-    """The stacks that a `pulumi` trips over, whatever stack it is asked for."""
-    ours = ("any", f"any{ELASTIC}")  # one of each backend
-    states = [path for one in ours for path in checkpoint(one).parent.glob("*.json") if cut_short(path)]
-    twins = (path for one in ours for path in half_twins(one))
-    return sorted({path.name.partition(".json")[0] for path in (*states, *twins)})
+def half_written(stack: str | None = None) -> list[str]:
+    """The stacks that a `pulumi` trips over, whatever stack of the same backend it is asked for."""
+    states = [path for path in (_kept(stack) / "stacks" / "edgedrop").glob("*.json") if cut_short(path)]
+    return sorted({path.name.partition(".json")[0] for path in (*states, *half_twins(stack))})
 
 
 def restore(state: Path) -> None:

@@ -37,3 +37,4 @@ def test_half_a_twin_is_found_in_any_stack_and_named(tmp_path: Path, monkeypatch
         checkpoint(stack).with_name(f"{stack}.json.attrs").write_text(twin)
     assert [path.name for path in half_twins()] == ["lights.json.attrs"]
     assert half_written() == ["lights"]
+    assert half_written("lights.quay.elastic") == [], "the hub's backend is another one"
