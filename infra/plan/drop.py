@@ -167,7 +167,9 @@ def _geography(file: DropFile, geo: GeographySpec, prefix: str, held: Sequence[S
 
 def _scale(geo: GeographySpec) -> Scale | None:
     rules = geo.autoscale
-    return rules and Scale(
+    if rules is None:
+        return None
+    return Scale(
         least=geo.spares.min,
         most=geo.spares.max,
         budget_s=rules.budget_spare_hours * 3600,
