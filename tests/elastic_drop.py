@@ -10,14 +10,14 @@ from infra.plan.model import DropPlan
 from infra.spec import read_drop
 
 DROPS = ROOT / "inventory" / "drops"
-RANGE = "spares: {min: 1, max: 3}\n    autoscale: {budget_spare_hours: 6}\n  - name: mole"
+RANGE = "spares: {min: 1, max: 3}\n    autoscale: {budget_spare_hours: 6}\n"
 
 
 def elastic_file(folder: Path) -> Path:
     """One to three spares at the quay."""
     (folder / "harbour-lights").symlink_to(DROPS / "harbour-lights")
     path = folder / "harbour-lights.yaml"
-    path.write_text((DROPS / "harbour-lights.yaml").read_text().replace("spares: 1\n  - name: mole", RANGE, 1))
+    path.write_text((DROPS / "harbour-lights.yaml").read_text().replace("spares: 1\n", RANGE, 1))
     return path
 
 

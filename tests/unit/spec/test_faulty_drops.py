@@ -40,10 +40,10 @@ def coin(units: str = "price_units: 5000000", **told: object) -> str:
 def spares(told: str, **rules: object) -> str:
     """The quay's spares, and what rules those above `min`."""
     ruled = f"\n    autoscale: {{{', '.join(f'{key}: {value}' for key, value in rules.items())}}}" if rules else ""
-    return f"spares: {told}{ruled}\n  - name: mole"
+    return f"spares: {told}{ruled}\n    fronts"
 
 
-SPARES = "spares: 1\n  - name: mole"
+SPARES = "spares: 1\n    fronts"
 PRICE = "price_gwei: 10000000"
 # From one tier's price to the next one's: both are of an ERC-20 there.
 PRICES = GOOD[GOOD.index("price_gwei: 0\n    wallet_cap: 1") : GOOD.index(PRICE) + len(PRICE)]
