@@ -59,8 +59,11 @@ def _say_what_will_be(source: Source, jobs: Sequence[Job], looked: Mapping[str, 
     names = [job.node.name for job in jobs if not looked[job.node.name].well]
     first, others = ", ".join(names[: pace.canary]), len(names[pace.canary :])
     say(f"release {source.release.digest[:12]}: {len(jobs) - len(names)} of {len(jobs)} are well on it already")
-    if first:
-        say(f"{first} first; then the other {others}, at most {pace.batch} at once and one of a geography")
+    steps = ([f"{first} first"] if first else []) + (
+        [f"{others} more, at most {pace.batch} at once and one of a geography"] if others else []
+    )
+    if steps:
+        say("; then ".join(steps))
         say("each keeps its journal and its key; the first that is not well on it has what ran before, and ends this")
     if jobs[0].override is not None:
         say(f"the drop wants another one: {jobs[0].override.words()}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import queue
 import threading
 from pathlib import Path
 
@@ -81,3 +82,29 @@ def test_what_is_nobodys_fault_but_ours_is_not_hidden(world: World, tmp_path: Pa
     world.faults[QUAY] = ZeroDivisionError("ours")
     with pytest.raises(ZeroDivisionError):
         roll(tmp_path, {QUAY: NOT_YET, MOLE: NOT_YET}, Pace(1, 3))
+
+
+class Interrupted(queue.Queue[tuple[str, float, Exception | None]]):
+    """Somebody presses Ctrl-C so many times before anything is heard."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def get(self, block: bool = True, timeout: float | None = None) -> tuple[str, float, Exception | None]:
+        if self.times:
+            self.times -= 1
+            raise KeyboardInterrupt
+        return super().get(block, timeout)
+
+
+def test_the_first_ctrl_c_begins_nobody_more_and_the_second_leaves_at_once(world: World, tmp_path: Path) -> None:
+    with bars_of((QUAY, MOLE), Console(file=io.StringIO())) as shown:
+        rolling = Rolling(fleet(tmp_path), {QUAY: NOT_YET, MOLE: NOT_YET}, Pace(1, 3), shown, heard=Interrupted(1))
+        rolling.run()
+        assert [one.did for one in rolling.ended()] == ["done", "not begun"]
+        assert rolling.stopped is not None
+        assert world.taken == [QUAY]
+        rolling.heard, rolling.stopped = Interrupted(2), None
+        with pytest.raises(KeyboardInterrupt):
+            rolling.run()

@@ -57,7 +57,7 @@ def test_the_answer_is_one_line_with_each_nodes_part(run: Run, world: World) -> 
         (MOLE, "done", told["release"]),
     ]
     assert told["stopped"] is None
-    assert f"{QUAY} first; then the other 1, at most 3 at once" in said
+    assert f"{QUAY} first; then 1 more, at most 3 at once" in said
     assert world.taken == [QUAY, MOLE]
 
 
