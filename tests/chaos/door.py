@@ -1,7 +1,7 @@
 """The door killed at every sync, rename and wait of a command, its syncs failing, its disk full: done at most once.
 
-Strace injects the fault into the real process. Then the same command is brought again, and a newer one. SEEDS says how
-often each point is met.
+Strace injects the fault into the real process. Then the same command is brought again, and a newer one: a restart, or
+a drain, which is a file of the door's own. SEEDS says how often each point is met.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from pathlib import Path
 
 import msgspec
 
-from node_image.protocol.command import Restart
+from node_image.protocol.command import Drain, Restart
 from node_image.recovery.answer import ASK, Answer
+from node_image.recovery.drained import FILE
 from tests.chaos.outcome import Outcome
 from tests.chaos.planted_door import BUGS
 from tests.unit.recovery.box import FakeBox, make_box, signed
@@ -27,11 +28,13 @@ SIDE_BY_SIDE = 2
 LIMIT_S = 60
 OLD, MINE, NEWER = 10, 20, 30
 FAULTS = {
-    "SIGKILL at a sync": ("fsync", "signal=KILL", 4),
+    "SIGKILL at a sync": ("fsync", "signal=KILL", 6),
     "SIGKILL at a rename": ("rename", "signal=KILL", 2),
     "SIGKILL while it acts": ("wait4", "signal=KILL", 1),
-    "EIO at a sync": ("fsync", "error=EIO", 4),
+    "EIO at a sync": ("fsync", "error=EIO", 6),
     "disk full at a rename": ("rename", "error=ENOSPC", 2),
+    "SIGKILL as it drains": ("renameat", "signal=KILL", 1),
+    "disk full as it drains": ("renameat", "error=ENOSPC", 1),
 }
 
 
@@ -70,7 +73,9 @@ def one(fault: str, point: int, seed: int, bug: str = "none") -> Run:
         box = make_box(Path(folder) / "box")
         if seed % 2:
             _ask(box, bug, signed(Restart("signer"), OLD, nonce=_stands(box, bug).nonce))
-        mine = signed(Restart("mint"), MINE, nonce=_stands(box, bug).nonce)
+        box.place.shared.mkdir(parents=True)
+        action = Drain("chaos") if seed % 4 > 1 else Restart("mint")
+        mine = signed(action, MINE, nonce=_stands(box, bug).nonce)
         call, what, _ = FAULTS[fault]
         log = Path(folder) / "strace"
         strace = ["strace", "-qq", "-o", str(log), "-e", f"trace={call}", "-e", f"inject={call}:{what}:when={point}"]
@@ -97,7 +102,8 @@ def _judge(box: FakeBox, bug: str, mine: bytes, done: Run) -> None:
 
 
 def _times(box: FakeBox) -> int:
-    return sum(words.endswith("edgedrop-mint") for words in box.called)
+    drained = (box.place.shared / FILE).exists()
+    return drained + sum(words.endswith("edgedrop-mint") for words in box.called)
 
 
 def _stands(box: FakeBox, bug: str) -> Answer:
