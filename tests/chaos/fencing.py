@@ -72,7 +72,7 @@ def cycle(there: Place, fault: str, fate: str) -> Told:
     here = Cycle(there, there.wishes(BEFORE))
     there.served_by_appliance()
     there.sell(here.old[: BEFORE // 2])
-    there.sell([wish for wish in here.old[BEFORE // 2 :] if there.straight(there.node, wish) is None])
+    there.at_the_site(here.old[BEFORE // 2 :])
     meets.before(here)
     there.ship()
     here.asked += here.old
@@ -101,20 +101,20 @@ def away(here: Cycle, fault: str, meets: Fate) -> None:
     spares = [wish for wish, one in zip(under, seen, strict=True) if one.node == there.spare.drop.facts.node]
     doubled = there.random.sample(spares, min(DOUBLED, len(spares)))
     if fault == "disconnected":
-        at_the_site(here, doubled)
+        asked_itself(here, doubled)
     if there.random.random() < 0.5:  # else all comes to the chain at once, in any order
         there.redeem(there.vouchers(there.spare, here.asked))
     back(there, fault)
-    at_the_site(here, doubled)
+    asked_itself(here, doubled)
 
 
-def at_the_site(here: Cycle, doubled: Sequence[Wish]) -> None:
-    """Buyers ask the appliance itself: whom it answered, whom the spare did, and new ones, who else go to the front."""
+def asked_itself(here: Cycle, doubled: Sequence[Wish]) -> None:
+    """The appliance itself is asked: by whom it answered, by whom the spare answered, and by new buyers."""
     there, fresh = here.place, here.place.wishes(FRESH)
     here.asked += fresh
     for wish in (*here.old[:FRESH], *doubled):
         there.straight(there.node, wish)
-    there.sell([wish for wish in fresh if there.straight(there.node, wish) is None])
+    there.at_the_site(fresh)
 
 
 def back(there: Place, fault: str) -> None:

@@ -150,7 +150,7 @@ def copied(cycle: Cycle) -> None:
     place = cycle.place
     cycle.older = place.older_disk()
     more = place.wishes(len(cycle.old))
-    place.sell(more)
+    place.at_the_site(more)  # by the front the spare may answer them: then this disk would be the newest
     cycle.old += more
 
 

@@ -130,6 +130,10 @@ class Place:
         self.book.gave(found)
         return found
 
+    def at_the_site(self, wanted: Sequence[Wish]) -> None:
+        """Buyers ask the appliance itself; to whom it gives no voucher, goes to the front."""
+        self.sell([wish for wish in wanted if self.straight(self.node, wish) is None])
+
     def served_by_appliance(self) -> None:
         """Until the front sends buyers to it again."""
 
