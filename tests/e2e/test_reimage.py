@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from infra import installer, release
+from infra import release
 from infra.home import ROOT
 from infra.ops import status
 from infra.plan.model import HubAddresses
-from infra.release import Release
-from node_image.spec import node_file
-from tests.e2e.box import image
-from tests.e2e.reimaging import NODE, address, box, claim, wipe, without_uplink
-from tests.e2e.standing import Standing, changes, docker, wait_for
+from tests.e2e.reimaging import NODE, address, box, claim, told_by, wipe, with_mint, without_uplink
+from tests.e2e.standing import Standing, changes, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -33,18 +29,6 @@ def _home(shared: Standing) -> Iterator[None]:
         yield
 
 
-def with_mint(hub: HubAddresses, lines: str) -> Release:
-    """A release whose mint is today's with these lines of a Dockerfile."""
-    ids = {service: image(service)["id"] for service in node_file().containers}
-    build = ["docker", "build", "-q", "--label", "edgedrop.test=reimage", "-"]
-    text = f"FROM {ids['mint']}\n{lines}\n"
-    made = subprocess.run(build, input=text, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
-    try:
-        return release.make(ids | {"mint": made}, hub.registry_push)
-    finally:
-        docker("rmi", "-f", made, check=False)
-
-
 def mint(stack: str) -> str:
     """The image that its mint runs, by digest."""
     return box(stack, "docker", "inspect", "-f", "{{.Config.Image}}", "edgedrop-mint").partition("/")[2]
@@ -55,12 +39,6 @@ def reimage(shared: Standing, stack: str, *words: str) -> dict[str, Any]:
         shared.edgedrop("reimage", NODE, "--drop", stack, "--yes", "--json", *words).stdout
     )
     return told
-
-
-def told_by(stack: str) -> dict[str, Any]:
-    """What the box's installer says."""
-    found: dict[str, Any] = json.loads(box(stack, "python3", installer.PLACE, "tell"))
-    return found
 
 
 def test_another_release_is_committed_whoever_is_killed(shared: Standing, shared_hub: HubAddresses, quay: str) -> None:
