@@ -132,8 +132,8 @@ def _geography(geo: Geography, seen: Seen) -> GeographyReport:
     named = {node.name: said for node in geo.nodes if (said := seen.nodes.get(node.name)) is not None}
     answers = list(named.values())
     # An elastic spare that is not up was not asked; the ledger tells what it sold. One that is knows its newest epoch.
-    up = tuple(node.each()[-1] for node in geo.stood if node.name in seen.nodes)
-    held: tuple[Holder, ...] = (*geo.nodes, *geo.cloud, *up)
+    up = (node.each()[-1] for node in geo.stood if node.name in seen.nodes)
+    asked: tuple[Holder, ...] = (*geo.nodes, *geo.cloud, *up)
     return GeographyReport(
         geography=geo.name,
         title=geo.title,
@@ -144,7 +144,7 @@ def _geography(geo: Geography, seen: Seen) -> GeographyReport:
         redeemed=len(_minted(geo, seen)),
         p50_ms=max((said.p50_ms for said in answers if said.p50_ms is not None), default=None),
         p99_ms=max((said.p99_ms for said in answers if said.p99_ms is not None), default=None),
-        differences=tuple(fault for node in held for fault in _node(node, seen)),
+        differences=tuple(fault for node in asked for fault in _node(node, seen)),
         unready={name: said.reason for name, said in named.items() if not said.ready},
     )
 
