@@ -86,7 +86,11 @@ IMAGES = (
     Image("cooling", "cooling/Dockerfile", parent="node"),
     Image("bus", "bus/Dockerfile", parent="base", tools=("nats-server",)),
     Image(
-        "front", "front/Dockerfile", packages=("haproxy", "keepalived", "libcap2-bin", "tini"), files=("alive", "pair")
+        "front",
+        "front/Dockerfile",
+        packages=("haproxy", "keepalived", "libcap2-bin", "tini"),
+        leave_out=("/usr/share/perl", "/usr/share/snmp"),  # of keepalived's SNMP, which nobody asks for
+        files=("alive", "pair"),
     ),
     Image("hub-site", "base/site.Dockerfile", parent="base", site="hub"),
     Image("hub", "hub/Dockerfile", parent="hub-site", app="hub"),

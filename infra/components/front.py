@@ -79,4 +79,5 @@ def _of_a_pair() -> dict[str, Any]:
     return {
         "command": list(vrrp.COMMAND),
         "capabilities": docker.ContainerCapabilitiesArgs(adds=rights, drops=["ALL"]),
+        "destroy_grace_seconds": 5,  # it says to the other one that it goes
     }

@@ -14,6 +14,7 @@ COMMAND = ("pair",)
 # To hold an address, to send and take adverts; keepalived sheds a script's groups by the third.
 CAPABILITIES = ("NET_ADMIN", "NET_RAW", "SETGID")
 ADVERT_S = 0.25
+DEVICE = "DEVICE"  # `pair` knows which one: the engine numbers the legs of a front as it likes
 FIRST, SECOND = 254, 253  # who has it where both start; so near to 255 that hardly anything is added to three adverts
 
 
@@ -49,7 +50,7 @@ vrrp_instance front {{
     # Nobody takes the address from one that has it and answers: no flapping when the other one is back.
     state BACKUP
     nopreempt
-    interface eth0
+    interface {DEVICE}
     virtual_router_id 1
     priority {FIRST if half.first else SECOND}
     advert_int {ADVERT_S}
