@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from infra.home import locked, place, write_private
+from infra.plan.model import Geography
 from node_image.front.runtime import How
 
 Act = Literal["drain", "cordon", "failover"]
@@ -29,13 +30,31 @@ class Diversion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     to: str = ""  # of a failover: who has its claims
 
 
-type Record = dict[str, Diversion]  # by node
+type Record = dict[str, Diversion]  # by node; of a spare that is lent, what its borrower's front does by `lent_key`
 
 
 def read(drop: str) -> Record:
     """By the drop's stack."""
     path = _path(drop)
     return msgspec.json.decode(path.read_bytes(), type=dict[str, Diversion]) if path.exists() else {}
+
+
+def lent_key(borrower: str, node: str) -> str:
+    """Under which a failover of the borrower's has a spare that is lent to it."""
+    return f"{borrower}/{node}"
+
+
+def at_front(record: Record, geo: Geography) -> dict[str, Diversion]:
+    """By node, what a geography's front is to do: also with spares that are lent to it.
+
+    Those by a failover of its own, or as they are drained or cordoned at home.
+    """
+    found = {node.name: record.get(node.name) for node in geo.at_front}
+    for one in geo.lent:
+        home = record.get(one.name)
+        everywhere = home if home and home.act != "failover" else None
+        found[one.name] = record.get(lent_key(geo.name, one.name)) or everywhere
+    return {name: one for name, one in found.items() if one}
 
 
 def change(drop: str, put: Mapping[str, Diversion], end: Collection[str] = ()) -> None:

@@ -115,6 +115,9 @@ def _declare_geographies(stack: Stack, plan: DropPlan, hub: HubAddresses, contra
         )
         for geo in chosen
     ]
+    networks = {geo.name: ground.network for geo, ground in zip(chosen, grounds, strict=True)}
+    for ground in grounds:
+        ground.stand_front(networks)
     pulumi.export("fronts", {geo.name: geo.front_url for geo in chosen})
     node_outputs(
         registry=hub.registry,

@@ -46,9 +46,18 @@ class GeographyGround(Ground):
             self._node(node, self._network.name)
         for grant in geo.cloud:
             self._cloud(grant)
-        front = FrontArgs(args.ground.stack, geo, args.ground.images["front"], self._network.name)
-        Front(f"{name}-front", front, pulumi.ResourceOptions(parent=self))
         Witness(f"{name}-witness", self._witness(), pulumi.ResourceOptions(parent=self))
+
+    @property
+    def network(self) -> pulumi.Output[str]:
+        """The network's name, once it is there."""
+        return self._network.name
+
+    def stand_front(self, networks: Mapping[str, pulumi.Input[str]]) -> None:
+        """When all geographies have their networks: its front has a leg in those of whoever lends to it."""
+        ground = self._args.ground
+        front = FrontArgs(ground.stack, ground.geography, ground.images["front"], networks)
+        Front(f"{ground.geography.name}-front", front, pulumi.ResourceOptions(parent=self))
         self.register_outputs({})
 
     def _witness(self) -> WitnessArgs:

@@ -27,6 +27,7 @@ def aside(drop: str, geo: Geography, node: str) -> Iterator[None]:
             return
         say(f"{node} stands aside: claims go to {', '.join(sorted(others))}")
         fronts.tell(drop, geo, {node: "drain"})
+        fronts.tell_borrowers(drop, geo, {node: "drain"})
         try:
             fronts.await_last(client, geo, {node})
             yield

@@ -41,21 +41,22 @@ class Told:
 
 def diverted(plan: DropPlan, looks: Iterable[Look]) -> tuple[Told, ...]:
     """Of all geographies that were looked at."""
-    held = diversions.read(plan.stack)
-    return tuple(one for look in looks for one in _of(look, held))
+    record = diversions.read(plan.stack)
+    return tuple(one for look in looks for one in _of(look, record))
 
 
-def _of(look: Look, held: diversions.Record) -> Iterator[Told]:
-    for node in look.geo.at_front:
-        states = {front: seen[node.name].state for front, seen in look.fronts.items() if node.name in seen}
-        if node.name in held or (AWAY in states.values() and not node.elastic):  # the hub drains what is to go
-            yield Told(node.name, look.geo.name, states, held.get(node.name))
+def _of(look: Look, record: diversions.Record) -> Iterator[Told]:
+    held = diversions.at_front(record, look.geo)
+    elastic = {node.name for node in look.geo.elastic}  # the hub drains what is to go
+    for name in (*(node.name for node in look.geo.at_front), *(one.name for one in look.geo.lent)):
+        states = {front: seen[name].state for front, seen in look.fronts.items() if name in seen}
+        if name in held or (AWAY in states.values() and name not in elastic):
+            yield Told(name, look.geo.name, states, held.get(name))
 
 
 def restore(drop: str, geo: Geography) -> None:
     """A front that was started anew is told again what a person had said."""
-    held = diversions.read(drop)
-    hows = {node.name: held[node.name].how for node in geo.at_front if node.name in held}
+    hows = {name: one.how for name, one in diversions.at_front(diversions.read(drop), geo).items()}
     if not hows:
         return
     try:

@@ -21,6 +21,7 @@ from infra.ops.drops import drop_named, node_named, plan_of
 from infra.ops.output import confirm, say, tell
 from infra.ops.served import ANSWER_S, MINT_PORT, at_front
 from infra.ops.shipping import ship
+from infra.plan.fronts import Lent
 from infra.plan.model import DropPlan, Geography, Node
 from infra.stacks import Stack
 from node_image.front.runtime import How, Served
@@ -43,22 +44,31 @@ class Where:
     geo: Geography
 
     @property
-    def held(self) -> diversions.Record:
-        """Which of its nodes are diverted already."""
-        mine = {node.name for node in self.geo.at_front}
-        return {name: one for name, one in diversions.read(self.stack.name).items() if name in mine}
+    def held(self) -> dict[str, Diversion]:
+        """Which of its nodes, and of those that are lent to it, its front is to send nothing already."""
+        return diversions.at_front(diversions.read(self.stack.name), self.geo)
 
-    def node(self, name: str) -> Node:
-        """One of its nodes."""
-        found = next((node for node in self.geo.at_front if node.name == name), None)
+    @property
+    def nodes(self) -> tuple[Node | Lent, ...]:
+        """Whom its front may send claims: its own, then what others lend it."""
+        return (*self.geo.at_front, *self.geo.lent)
+
+    def key(self, name: str) -> str:
+        """Under which what its front does with the node stands in the record."""
+        lent = any(one.name == name for one in self.geo.lent)
+        return diversions.lent_key(self.geo.name, name) if lent else name
+
+    def node(self, name: str) -> Node | Lent:
+        """One of its nodes, or one that is lent to it."""
+        found = next((node for node in self.nodes if node.name == name), None)
         if found is None:
-            raise BadUsage(f"{self.geo.name} has no node {name}", f"its nodes are {names(self.geo.nodes)}")
+            raise BadUsage(f"{self.geo.name} has no node {name}", f"its nodes are {names(self.nodes)}")
         return found
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be: `hows` is told the front; `put` and `end` are for the record."""
+    """What is to be: `hows` is told the front; `put` and `end` are for the record, by its keys."""
 
     what: str
     question: str
@@ -68,6 +78,7 @@ class Wanted:
     end: tuple[str, ...] = ()
     only: tuple[str, ...] = ()  # nobody else may answer from now on
     silent: tuple[str, ...] = ()  # they may not
+    everywhere: bool = False  # also at the fronts of those whom the node is lent to
     why: str = ""
     back: str = ""  # the command that undoes it
 
@@ -96,7 +107,7 @@ def of_node(drop: str | None, name: str) -> Where:
     return Where(stack, plan, geo)
 
 
-def names(nodes: Collection[Node]) -> str:
+def names(nodes: Collection[Node | Lent]) -> str:
     """For people."""
     return ", ".join(node.name for node in nodes)
 
@@ -126,13 +137,15 @@ def carry_out(where: Where, before: Mapping[str, Served], wanted: Wanted, *, yes
     confirm(wanted.question, yes=yes)
     with audit.audited(wanted.what, where.stack.name, wanted.hows, wanted.why):
         fronts.tell(where.stack.name, where.geo, wanted.hows)
+        if wanted.everywhere:
+            fronts.tell_borrowers(where.stack.name, where.geo, wanted.hows)
         diversions.change(where.stack.name, wanted.put, wanted.end)
         proof = _prove(where, wanted, before)
     _report(where, wanted, proof, as_json=as_json)
     ship(where.stack.lab)
 
 
-def left(node: Node) -> str:
+def left(node: Node | Lent) -> str:
     """What a node can still sell, by its own word; empty where it doesn't say."""
     try:
         with _client() as client:

@@ -28,8 +28,8 @@ def plan_failback(where: Where, why: str) -> Wanted:
     held = where.held
     moved = tuple(name for name, one in held.items() if one.act == "failover")
     kept = [f"{name} stays set aside by {one.act}" for name, one in held.items() if one.act != "failover"]
-    back = [node.name for node in where.geo.at_front if node.name not in held or node.name in moved]
+    back = [node.name for node in where.nodes if node.name not in held or node.name in moved]
     first = f"{', '.join(moved)}: gets claims again" if moved else "nothing is on record as failed over"
     hows: dict[str, How] = dict.fromkeys(back, "ready")
     question = f"leave the claims of {where.geo.name} to its front's own choice"
-    return Wanted("failback", question, (first, *kept), hows, end=moved, why=why)
+    return Wanted("failback", question, (first, *kept), hows, end=tuple(map(where.key, moved)), why=why)

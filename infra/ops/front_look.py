@@ -33,6 +33,12 @@ class Look:
         """They, and the buyers' address where nobody answers."""
         return self.dead if self.holder else (*self.dead, self.geo.front_address)
 
+    @property
+    def lent(self) -> dict[str, Served]:
+        """What others lend it, as the front sees it that has the buyers."""
+        seen = self.fronts.get(self.holder, {})
+        return {one.name: seen[one.name] for one in self.geo.lent if one.name in seen}
+
     def words(self, drop: str) -> str:
         """For people; empty of one front that answers."""
         geo, mend = self.geo, f"edgedrop up {drop}"

@@ -14,9 +14,9 @@ import httpx
 from infra import diversions, stacks
 from infra.errors import MissingTool, Unreachable
 from infra.ops.output import say
-from infra.ops.served import at_front
+from infra.ops.served import at_front, seen_at
 from infra.plan.model import Geography
-from node_image.front.config import ADMIN_PORT
+from node_image.front.config import ADMIN_PORT, Kind
 from node_image.front.runtime import How, words
 
 SPOKEN_S = 10.0
@@ -27,7 +27,7 @@ SAY = f'exec 3<>/dev/tcp/127.0.0.1/{ADMIN_PORT} && printf "%s\\n" "$1" >&3 && ca
 
 def tell(drop: str, geo: Geography, hows: Mapping[str, How]) -> None:
     """How its fronts are to treat nodes from now on. One of a pair that can't be told is named, and stops nothing."""
-    kinds = {node.name: node.kind for node in geo.at_front}
+    kinds: dict[str, Kind] = {node.name: node.kind for node in geo.at_front} | {one.name: "lent" for one in geo.lent}
     command = "; ".join(words(name, kinds[name], how) for name, how in hows.items())
     stack = stacks.holder(drop, geo.name).name
     faults = [fault for one in geo.fronts if (fault := _told(f"{stack}-{one.name}", command))]
@@ -35,6 +35,17 @@ def tell(drop: str, geo: Geography, hows: Mapping[str, How]) -> None:
         raise faults[0]
     for fault in faults:
         say(f"[bold yellow]{fault.message}: it was not told; the other front of {geo.name} was[/]")
+
+
+def tell_borrowers(drop: str, geo: Geography, hows: Mapping[str, How]) -> None:
+    """Of its spares, at the fronts that they are lent to; one that can't be told is named, and stops nothing."""
+    lent = [node.name for node in geo.nodes if node.kind == "spare" and node.name in hows]
+    command = "; ".join(words(name, "lent", hows[name]) for name in lent)
+    for borrower in geo.borrowers if lent else ():
+        stack = stacks.holder(drop, borrower.geo).name
+        for one in borrower.fronts:
+            if fault := _told(f"{stack}-{one.name}", command):
+                say(f"[bold yellow]{fault.message}: it was not told, and may still borrow {', '.join(lent)}[/]")
 
 
 def _told(front: str, command: str) -> Unreachable | None:
@@ -56,14 +67,17 @@ def give_back(drop: str, geo: Geography, node: str) -> None:
     """As it was before something was done to it: what a person had diverted stays so."""
     held = diversions.read(drop).get(node)
     tell(drop, geo, {node: held.how if held else "ready"})
+    tell_borrowers(drop, geo, {node: held.how if held and held.act != "failover" else "ready"})
 
 
 def await_last(client: httpx.Client, geo: Geography, nodes: Collection[str]) -> int:
     """Until what they were sent before is answered; how many claims they still have in hand after a while."""
     deadline = time.monotonic() + LAST_S
+    borrowers = [front.address for one in geo.borrowers for front in one.fronts]
     while True:
         seen = at_front(client, geo)
-        left = sum(one.in_hand for name, one in seen.items() if name in nodes)
+        each = (seen, *(seen_at(client, address) for address in borrowers))
+        left = sum(one.in_hand for front in each for name, one in front.items() if name in nodes)
         if (seen and not left) or time.monotonic() > deadline:
             return left
         time.sleep(POLL_S)  # the pace of asking

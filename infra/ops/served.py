@@ -52,12 +52,12 @@ def everywhere(client: httpx.Client, geo: Geography) -> set[str]:
 
 def at_front(client: httpx.Client, geo: Geography) -> dict[str, Served]:
     """Its nodes as the front sees them that has the buyers; none where nobody answers them."""
-    return _seen(client, geo.front_address)
+    return seen_at(client, geo.front_address)
 
 
 def at_each(client: httpx.Client, geo: Geography) -> dict[str, dict[str, Served]]:
     """By front its nodes as that one sees them; none of one that doesn't answer."""
-    return {one.name: _seen(client, one.address) for one in geo.fronts}
+    return {one.name: seen_at(client, one.address) for one in geo.fronts}
 
 
 def answering(client: httpx.Client, geo: Geography) -> str:
@@ -72,7 +72,8 @@ def geographies_of(stack: Stack) -> list[Geography]:
     return [geo for geo in plan_of(stack).geographies if stack.geography in ("", geo.name)]
 
 
-def _seen(client: httpx.Client, address: str) -> dict[str, Served]:
+def seen_at(client: httpx.Client, address: str) -> dict[str, Served]:
+    """A front's nodes as it sees them; none where it doesn't answer."""
     return runtime.served(_asked(client, f"http://{address}:{STATS_PORT}/metrics") or "")
 
 

@@ -45,6 +45,7 @@ def begun(where: Where, states: Mapping[str, Served], act: Act, name: str, why: 
         {name: act},
         put={name: diverting.diversion(act, act, why)},
         silent=(name,) if others or act == "drain" else (),
+        everywhere=True,
         why=why,
         back=f"edgedrop {act} {name} --end",
     )
@@ -57,4 +58,6 @@ def ended(where: Where, act: Act, name: str, why: str) -> Wanted:
         undo = f"edgedrop failback {where.geo.name}" if held.act == "failover" else f"edgedrop {held.act} {name} --end"
         raise BadUsage(f"{name} is set aside by {held.act}, not by {act}", f"type: {undo}")
     words = (f"{name} gets claims again, as its front's checks allow",)
-    return Wanted(f"{act} --end", f"give {name} claims again", words, {name: "ready"}, end=(name,), why=why)
+    return Wanted(
+        f"{act} --end", f"give {name} claims again", words, {name: "ready"}, end=(name,), everywhere=True, why=why
+    )

@@ -80,7 +80,11 @@ def as_data(report: Report) -> dict[str, Any]:
 
 def _beside(looks: Sequence[Look], told: Sequence[Told], drop: str) -> dict[str, Any]:
     """Who has the buyers, and what people had done otherwise than the files say."""
-    fronts = [{"geography": one.geo.name, "answers": one.holder, "dead": list(one.dead)} for one in looks]
+    fronts = [
+        {"geography": one.geo.name, "answers": one.holder, "dead": list(one.dead)}
+        | {"lent": {name: asdict(seen) for name, seen in one.lent.items()}}
+        for one in looks
+    ]
     aside = [{"node": one.node, "fronts": dict(one.fronts), "record": msgspec.to_builtins(one.record)} for one in told]
     return {"fronts": fronts, "diverted": aside, "overrides": msgspec.to_builtins(overridden(stacks.load(drop)))}
 
@@ -90,6 +94,8 @@ def _show_fronts(stack: str, looks: Sequence[Look], told: Sequence[Told]) -> Non
         if words := one.words(stack):
             colour = "red" if one.silent else "green"
             answer(f"[{colour}]front[/] {escape(words)}")
+        for name, seen in one.lent.items():
+            answer(f"{one.geo.name} is lent {escape(name)}: {seen.state}, {seen.answered} answers since its front runs")
     for node in told:
         answer(f"[yellow]set aside[/] {escape(node.words(stack))}")
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from infra.plan.contract import plan_contract
 from infra.plan.leases import Share, cloud_of, fallback_of, quotas_of, shares
+from infra.plan.lending import lend
 from infra.plan.model import (
     ZERO_ADDRESS,
     Accounts,
@@ -63,7 +64,10 @@ def plan_drop(
         closes_at=spec.window.closes_at,
         redeem_by=spec.window.redeem_by,
         tiers=tiers,
-        geographies=tuple(_rotated(spec.name, geo, later or {}) for geo in geographies),
+        geographies=tuple(
+            _rotated(spec.name, geo, later or {})
+            for geo in lend(geographies, {geo.name: geo.lends_spares_to for geo in spec.geographies})
+        ),
         contract=plan_contract(spec, tiers, accounts=accounts, manifest_digest=manifest_digest),
         currencies=_currencies(spec),
         release=spec.release,

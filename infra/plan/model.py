@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from infra.plan.fronts import Borrower, Front, Leg, Lent
 from node_image.front.config import CLAIMS_AT_ONCE
 from node_image.protocol.acts import Holder
 from node_image.protocol.amounts import amount
@@ -80,14 +81,6 @@ class CloudGrant:
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
-    """One HAProxy before a geography's nodes."""
-
-    name: str  # quay-front, quay-front2
-    address: str  # where it is told from every other
-
-
-@dataclass(frozen=True, slots=True)
 class Scale:
     """Within what a geography's spares come and go; times in seconds, the budget in spare-seconds."""
 
@@ -114,10 +107,13 @@ class Geography:
     pair: tuple[str, ...] = ()  # of two fronts their own addresses; either may have the buyers'
     elastic: tuple[Node, ...] = ()
     scale: Scale | None = None  # where there are any
+    lent: tuple[Lent, ...] = ()  # what others lend it
+    legs: tuple[Leg, ...] = ()  # where its fronts reach those by
+    borrowers: tuple[Borrower, ...] = ()  # whom its own spares are lent to
 
     @property
     def at_front(self) -> tuple[Node, ...]:
-        """All that its front knows: one that is not there is down."""
+        """All of its own that its front knows: one that is not there is down."""
         return (*self.nodes, *self.elastic)
 
     @property

@@ -12,6 +12,7 @@ from node_image.protocol.acts import HOLDERS
 Found = tuple[tuple[str | int, ...], str]
 WHOLE = 100
 MAX_ASSET_BYTES = 20_000_000
+LENDERS_NODES = 230  # after them come the addresses of those fronts that it lends to (infra/plan/lending.py)
 
 
 def check_drop(
@@ -34,6 +35,7 @@ def check_drop(
         *_shares(spec),
         *(fault for index, geo in enumerate(spec.geographies) for fault in _geography(geo, index, sites)),
         *_boxes_once(spec),
+        *_lending(spec),
     ]
 
 
@@ -174,6 +176,23 @@ def _autoscale(geo: GeographySpec) -> Iterator[Found]:
             ("autoscale", "idle_percent"),
             "is not below busy_percent: spares would come and go",
         )
+
+
+def _lending(spec: DropSpec) -> Iterator[Found]:
+    names = [geo.name for geo in spec.geographies]
+    for index, geo in enumerate(spec.geographies):
+        place = ("geographies", index, "lends_spares_to")
+        if geo.lends_spares_to and not geo.spares.min:
+            yield place, "is said, and spares is 0: there is nothing to lend"
+        if geo.lends_spares_to and len(geo.nodes) + len(geo.elastic) > LENDERS_NODES:
+            yield place, f"leaves no address for their fronts: with {LENDERS_NODES} nodes and more nobody lends"
+        for at, other in enumerate(geo.lends_spares_to):
+            if other == geo.name:
+                yield (*place, at), "is itself; a geography's own spares are its own anyway"
+            elif other not in names:
+                yield (*place, at), f"{other} is no geography; there are {', '.join(names)}"
+            elif other in geo.lends_spares_to[:at]:
+                yield (*place, at), f"{other} stands twice"
 
 
 def _no_box(ref: str, sites: dict[str, SiteSpec]) -> str:

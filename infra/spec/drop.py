@@ -33,6 +33,7 @@ from infra.spec.site import BoxSpec, SiteSpec
 
 DEV_CHAIN = 31337  # anvil's, where whoever stands up a drop may hold all its keys
 WALLET_CAP_BITS = 224  # of a holder's slot on chain: the caps of all tiers share them (PROTOCOL: the nullifier)
+BORROWERS = 7  # each has two addresses in the lender's network
 
 Kind = Literal["appliance", "spare"]
 
@@ -138,6 +139,7 @@ class GeographySpec(Frozen):
     spares: Annotated[SparesSpec, BeforeValidator(_spares)]
     fronts: Annotated[StrictInt, Field(ge=1, le=2)] = 1  # two: one takes over from the other
     autoscale: AutoscaleSpec | None = None
+    lends_spares_to: Annotated[tuple[Name, ...], Field(max_length=BORROWERS)] = ()  # geographies
     epoch: Annotated[StrictInt, Field(ge=1, le=10_000)] = 1
 
     @property

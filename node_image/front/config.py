@@ -7,6 +7,7 @@ behind chooses the node and tries once. HAProxy's passive checks see only what i
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,12 +18,12 @@ NODE_PORT = 8080
 ADMIN_PORT = 9999
 CLAIMS_AT_ONCE = 64  # with so many in hand a mint and its signer gave 2,300/s and more on two cores, p99 80 ms
 
-Kind = Literal["appliance", "spare"]
+Kind = Literal["appliance", "spare", "lent"]  # lent: another geography's spare
 
 
 @dataclass(frozen=True, slots=True)
 class FrontNode:
-    """What a front knows of a node; a spare takes claims only while no appliance has a hand free."""
+    """What a front knows of a node; a spare takes claims while no appliance has a hand free, one that is lent last."""
 
     name: str
     address: str
@@ -34,10 +35,12 @@ class FrontNode:
 
 def pool(kind: Kind) -> str:
     """The backend that holds the nodes of a kind."""
-    return f"{kind}s"
+    return kind if kind == "lent" else f"{kind}s"
 
 
-POOLS = (pool("appliance"), pool("spare"))
+OWN = (pool("appliance"), pool("spare"))
+LENT = pool("lent")
+POOLS = (*OWN, LENT)
 ANYONE = "anyone"  # the backend of the last resort: whoever is alive
 
 
@@ -67,11 +70,16 @@ def render(geo: str, nodes: tuple[FrontNode, ...], options: FrontOptions | None 
     """The whole configuration of the front of `geo`."""
     chosen = options or FrontOptions()
     held = {name: tuple(node for node in nodes if pool(node.kind) == name) for name in POOLS}
-    parts = [_global(geo, chosen), _defaults(geo, chosen), _claims(geo, chosen)]
-    for at, name in enumerate(POOLS):
-        others = [other for other in (name, POOLS[1 - at]) if held[other]]
+    lent, own = held[LENT], tuple(node for node in nodes if node.kind != LENT)
+    parts = [_global(geo, chosen), _defaults(geo, chosen), _claims(geo, chosen, lent=bool(lent))]
+    for at, name in enumerate(OWN):
+        others = [other for other in (name, OWN[1 - at], LENT) if held[other]]
         parts += [_first(name, others, chosen), _pool(name, held[name], chosen)]
-    return "\n".join((*parts, _pages(nodes, chosen), _anyone(nodes), _lookup(nodes), _stats(chosen)))
+    if lent:
+        others = [other for other in (LENT, *reversed(OWN)) if held[other]]
+        parts += [_first(LENT, others, chosen), _pool(LENT, lent, chosen), _pages(f"{LENT}-pages", lent, chosen)]
+    last = (_pages("pages", own, chosen), _anyone(nodes), _lookup(nodes), _stats(chosen, lent=bool(lent)))
+    return "\n".join((*parts, *last))
 
 
 def _error(geo: str, status: int, code: str, message: str, hint: str, retry_after: int | None = None) -> str:
@@ -118,9 +126,20 @@ defaults
 """
 
 
-def _claims(geo: str, options: FrontOptions) -> str:
+def _out(pools: Iterable[str]) -> str:
+    """No node of these pools is in service."""
+    return " ".join(f"{{ nbsrv({name}) eq 0 }}" for name in pools)
+
+
+def _none_free(pools: Iterable[str]) -> str:
+    """None has a hand free."""
+    return " ".join(f"{{ be_conn_free({name}) le 0 }}" for name in pools)
+
+
+def _claims(geo: str, options: FrontOptions, *, lent: bool) -> str:
     large = _error(geo, 413, "bad_claim", "the request is too large", f"at most {options.max_body} bytes")
-    appliances, spares = POOLS
+    appliances, spares = OWN
+    pages, none_left, none_free = _to_lent() if lent else ("", "", "")
     return f"""\
 frontend claims
     bind {options.claims_bind}
@@ -136,18 +155,28 @@ frontend claims
     use_backend lookup if METH_GET {{ path_beg /v1/claims/ /v1/receipts/ }} or METH_PUT {{ path_beg /v1/claims/ }}
     # Of a place that is cut off no node may be ready, and each still hands out reserve vouchers; where all that is left
     # is drained for heat, it goes on until it stops by itself.
-    use_backend {ANYONE} if {{ nbsrv({appliances}) eq 0 }} {{ nbsrv({spares}) eq 0 }}
+    use_backend {ANYONE} if {_out(POOLS if lent else OWN)}
     # A phone that is slow to take a picture must not hold a claim's place at a node.
-    use_backend pages if {{ method GET HEAD }} !{{ path_beg /v1/ }}
-    # Before claims wait for an appliance, a spare that has a hand free takes them.
-    use_backend {spares}-first if {{ be_conn_free({appliances}) le 0 }} {{ be_conn_free({spares}) gt 0 }}
-    default_backend {appliances}-first
+{pages}    use_backend pages if {{ method GET HEAD }} !{{ path_beg /v1/ }}
+{none_left}    # Before claims wait for an appliance, a spare that has a hand free takes them.
+    use_backend {spares}-first if {_none_free([appliances])} {{ be_conn_free({spares}) gt 0 }}
+{none_free}    default_backend {appliances}-first
 """
 
 
+def _to_lent() -> tuple[str, str, str]:
+    """What goes to other geographies' spares: pages and claims where no own node is left, claims where none is free."""
+    rule = f"    use_backend {LENT}"
+    return (
+        f"{rule}-pages if {{ method GET HEAD }} !{{ path_beg /v1/ }} {_out(OWN)}\n",
+        f"{rule}-first if {_out(OWN)}\n",
+        f"{rule}-first if {_none_free(OWN)} {{ be_conn_free({LENT}) gt 0 }}\n",
+    )
+
+
 def _first(name: str, pools: list[str], options: FrontOptions) -> str:
-    """A claim's tries: `first` with redispatch takes the two in turns."""
-    lines = "\n".join(f"    server {one} unix@{options.folder / one}.sock" for one in pools)
+    """A claim's tries: `first` with redispatch takes the first two in turns."""
+    lines = "\n".join(f"    server {one} unix@{options.folder / one}.sock" for one in pools[:2])
     return f"""\
 backend {name}-first
     balance first
@@ -188,7 +217,7 @@ def _server(node: FrontNode) -> str:
     return f"    server {node.name} {node.address}:{node.port} maxconn {node.at_once}{more}"
 
 
-def _pages(nodes: tuple[FrontNode, ...], options: FrontOptions) -> str:
+def _pages(name: str, nodes: tuple[FrontNode, ...], options: FrontOptions) -> str:
     """The claim page, pictures, metadata: as many at a time as there are."""
     lines = "\n".join(
         f"    server {node.name} {node.address}:{node.port} track {pool(node.kind)}/{node.name}"
@@ -196,7 +225,7 @@ def _pages(nodes: tuple[FrontNode, ...], options: FrontOptions) -> str:
         for node in nodes
     )
     return f"""\
-backend pages
+backend {name}
     balance leastconn
     option allbackups
     retries {options.tries}
@@ -236,14 +265,13 @@ backend lookup
 """
 
 
-def _stats(options: FrontOptions) -> str:
-    appliances, spares = POOLS
+def _stats(options: FrontOptions, *, lent: bool) -> str:
     return f"""\
 frontend stats
     bind {options.stats_bind}
     no log
     monitor-uri /readyz
-    monitor fail if {{ nbsrv({appliances}) eq 0 }} {{ nbsrv({spares}) eq 0 }}
+    monitor fail if {_out(POOLS if lent else OWN)}
     http-request return status 200 content-type text/plain string ok if {{ path /livez }}
     # Of a pair: which of the two it is that has the buyers' address.
     http-request return status 200 content-type text/plain lf-string %[hostname] if {{ path /name }}

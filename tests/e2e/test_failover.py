@@ -14,10 +14,12 @@ import httpx
 import pytest
 
 from infra.components.front import files_of
+from infra.home import ROOT
 from infra.ops.drops import plan_of
 from infra.ops.served import answering, at_each, in_service
 from infra.ops.targets import resolve
-from infra.plan.model import Front, Geography
+from infra.plan.fronts import Front
+from infra.plan.model import Geography, Node
 from node_image.front.vrrp import CAPABILITIES, COMMAND
 from tests.e2e.box import image
 from tests.e2e.buyers import Buyers
@@ -25,8 +27,9 @@ from tests.e2e.standing import Standing, docker, sweep, wait_for
 
 pytestmark = pytest.mark.e2e
 
+DROPS = ROOT / "inventory" / "drops"
 TINY = Path(__file__).with_name("tiny_node.py")
-APPLIANCE, SPARE = "quay-appliance1", "quay-spare1"
+APPLIANCE, SPARE, LENT = "quay-appliance1", "quay-spare1", "mole-spare1"
 FRONTS = ("quay-front", "quay-front2")
 
 
@@ -71,14 +74,19 @@ class Quay:
 
 @pytest.fixture(scope="module")
 def quay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quay]:
-    """The network, the two fronts and two nodes at the planned addresses."""
+    """Both places' networks and fronts, the quay's nodes, and the mole's spare, which is lent and still off."""
     made = Standing(uuid.uuid4().hex[:6], tmp_path_factory.mktemp("home"))
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("EDGEDROP_HOME", str(made.home))
-        _, stack = resolve([made.lab, made.drop], lab=made.lab)
-        geo = plan_of(stack).geographies[0]
+        file = lending_file(tmp_path_factory.mktemp("drop"))
+        _, stack = resolve([made.lab, made.drop], lab=made.lab, file=str(file))
+        geo, mole = plan_of(stack).geographies
         try:
-            stand_up(made.drop, geo, tmp_path_factory.mktemp("front"))
+            stand_up(made.drop, mole, (mole.nodes[1],))
+            stand_up(made.drop, geo, geo.nodes)
+            docker("stop", "-t", "0", f"{made.drop}-{LENT}")
+            for each in (mole, geo):
+                start_fronts(made.drop, each, tmp_path_factory.mktemp("front"))
             there = Quay(made, geo)
             wait_for(lambda: answers(geo), 10, "the front")
             yield there
@@ -86,20 +94,35 @@ def quay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quay]:
             sweep(made.drop)
 
 
-def stand_up(stack: str, geo: Geography, folder: Path) -> None:
+def lending_file(folder: Path) -> Path:
+    """Harbour Lights, whose mole lends its spare to the quay."""
+    (folder / "harbour-lights").symlink_to(DROPS / "harbour-lights")
+    good, file = (DROPS / "harbour-lights.yaml").read_text(), folder / "harbour-lights.yaml"
+    file.write_text(f"{good.rstrip()}\n    lends_spares_to: [quay]\n")
+    return file
+
+
+def stand_up(stack: str, geo: Geography, nodes: tuple[Node, ...]) -> None:
     """As `infra/components` does, but for the nodes."""
     label = ("--label", f"edgedrop.stack={stack}")
     network = f"{stack}-{geo.name}"
     docker("network", "create", *label, "--subnet", geo.subnet, network)
     tiny = ("-v", f"{TINY}:/tiny_node.py:ro", "--entrypoint", "python3", image("base")["id"], "-u", "/tiny_node.py")
-    for node in geo.nodes:
+    for node in nodes:
         at = ("--network", network, "--ip", node.address)
         docker("run", "-d", "--name", f"{stack}-{node.name}", *label, *at, *tiny, "8080", node.name, "0.0.0.0")  # noqa: S104  in a container
-    for front in geo.fronts:
-        start_front(stack, geo, front, folder)
 
 
-def start_front(stack: str, geo: Geography, front: Front, folder: Path) -> None:
+def start_fronts(stack: str, geo: Geography, folder: Path) -> None:
+    """As `infra/components` does."""
+    for number, front in enumerate(geo.fronts):
+        create_front(stack, geo, front, folder)
+        for leg in geo.legs:
+            docker("network", "connect", "--ip", leg.addresses[number], f"{stack}-{leg.geo}", f"{stack}-{front.name}")
+        docker("start", f"{stack}-{front.name}")
+
+
+def create_front(stack: str, geo: Geography, front: Front, folder: Path) -> None:
     """Alone, or one of a pair."""
     rights = [word for one in CAPABILITIES for word in ("--cap-add", one)]
     more, command = (("--cap-drop", "ALL", *rights), COMMAND) if geo.pair else ((), ())
@@ -111,7 +134,7 @@ def start_front(stack: str, geo: Geography, front: Front, folder: Path) -> None:
     folder.chmod(0o755)
     where = ("--network", f"{stack}-{geo.name}", "--ip", front.address, "--hostname", front.name)
     label = ("--label", f"edgedrop.stack={stack}")
-    docker("run", "-d", "--name", f"{stack}-{front.name}", *label, *where, *more, image("front")["id"], *command)
+    docker("create", "--name", f"{stack}-{front.name}", *label, *where, *more, image("front")["id"], *command)
 
 
 def answers(geo: Geography) -> bool:
@@ -123,7 +146,7 @@ def answers(geo: Geography) -> bool:
 
 def both_in_service(quay: Quay) -> None:
     with httpx.Client(timeout=2) as client:
-        wait_for(lambda: in_service(client, quay.geo) == {APPLIANCE, SPARE}, 20, "both nodes at the front")
+        wait_for(lambda: in_service(client, quay.geo) >= {APPLIANCE, SPARE}, 20, "both nodes at the front")
 
 
 def test_all_claims_move_and_no_buyer_notices(quay: Quay) -> None:
@@ -140,7 +163,7 @@ def test_all_claims_move_and_no_buyer_notices(quay: Quay) -> None:
     try:
         told = quay.typed("failover", "quay", "--reason", "it lies")
         assert told["proof"]["answered_by"] == {SPARE: 5}
-        assert told["proof"]["states"] == {APPLIANCE: "DRAIN", SPARE: "UP"}
+        assert told["proof"]["states"] == {APPLIANCE: "DRAIN", SPARE: "UP", LENT: "DOWN"}
         assert told["proof"]["in_hand"] == 0
         assert told["proof"]["counted"][SPARE] >= 5
         assert quay.claim() == (201, SPARE)
@@ -207,6 +230,27 @@ def test_the_second_front_takes_over_and_the_first_one_does_not_take_it_back(qua
     with httpx.Client() as client:
         found = {client.get(f"{buyers.url}/{wish}").status_code for wish, _ in buyers.claims}
     assert found == {200}
+
+
+def test_claims_move_to_a_spare_that_another_place_lends(quay: Quay) -> None:
+    """Set aside at home it is set aside at the borrower's, too."""
+    lent = f"{quay.standing.drop}-{LENT}"
+    docker("start", lent)
+    try:
+        wait_for(lambda: quay.told()["fronts"][0]["lent"][LENT]["state"] == "UP", 20, "the mole's spare at the quay")
+        told = quay.typed("failover", "quay", "--to", LENT)
+        assert told["proof"]["answered_by"] == {LENT: 5}
+        assert quay.claim() == (201, LENT)
+        assert set(quay.status()) == {APPLIANCE, SPARE}
+        quay.typed("failback", "quay")
+        quay.typed("drain", LENT, "--last", "--reason", "a new disk")
+        assert {one["record"]["why"]: one["fronts"] for one in quay.told()["diverted"]} == {
+            "a new disk": dict.fromkeys(FRONTS, "DRAIN")
+        }
+        quay.typed("drain", LENT, "--end")
+        assert quay.status() == {}
+    finally:
+        docker("stop", "-t", "0", lent)
 
 
 def test_a_front_that_was_started_anew_has_forgotten_and_status_says_so(quay: Quay) -> None:

@@ -11,7 +11,7 @@ import time
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 TINY = Path(__file__).with_name("tiny_node.py")
 APPLIANCE, SPARE = "quay-appliance1", "quay-spare1"
+LENT = "mole-spare1"
+LOCAL = "127.0.0.1"
 AT_ONCE = 16
 
 
@@ -105,12 +107,22 @@ def answers(url: str) -> bool:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    ports = {name: free_port() for name in (APPLIANCE, SPARE)}
-    nodes = {name: subprocess.Popen([sys.executable, TINY, str(port), name]) for name, port in ports.items()}
-    places = (
-        FrontNode(APPLIANCE, "127.0.0.1", "appliance", ports[APPLIANCE], AT_ONCE),
-        FrontNode(SPARE, "127.0.0.1", "spare", ports[SPARE]),
+    yield from stood_up(
+        tmp_path, FrontNode(APPLIANCE, LOCAL, "appliance", at_once=AT_ONCE), FrontNode(SPARE, LOCAL, "spare")
     )
+
+
+@pytest.fixture
+def lending(tmp_path: Path) -> Iterator[Site]:
+    """One that is lent another geography's spare, by half."""
+    own = (FrontNode(APPLIANCE, LOCAL, "appliance", at_once=AT_ONCE), FrontNode(SPARE, LOCAL, "spare", at_once=AT_ONCE))
+    yield from stood_up(tmp_path, *own, FrontNode(LENT, LOCAL, "lent", at_once=AT_ONCE // 2))
+
+
+def stood_up(tmp_path: Path, *given: FrontNode) -> Iterator[Site]:
+    ports = {node.name: free_port() for node in given}
+    places = tuple(replace(node, port=ports[node.name]) for node in given)
+    nodes = {name: subprocess.Popen([sys.executable, TINY, str(port), name]) for name, port in ports.items()}
     claims, stats, admin = free_port(), free_port(), free_port()
     options = FrontOptions(f"127.0.0.1:{claims}", f"127.0.0.1:{stats}", str(tmp_path / "admin.sock"), admin)
     (tmp_path / "haproxy.cfg").write_text(render("quay", places, options))
@@ -183,6 +195,24 @@ def test_a_spare_takes_what_would_wait_and_nothing_after(site: Site) -> None:
     assert 0.2 < seen[SPARE] / 240 < 0.6, seen
     assert site.figure("max_queue", "appliances", APPLIANCE) <= 1, "nobody waited"
     assert {one.node for one in site.load(40, 20)} == {APPLIANCE}, "its share is 0 again"
+
+
+def test_what_another_place_lends_is_asked_last_and_only_as_far_as_it_is_lent(lending: Site) -> None:
+    """The own two answer 16 at a time each, in 0.4 s: 80 claims/s; the lent one 8. Then the own two are gone."""
+    for name in (APPLIANCE, SPARE, LENT):
+        lending.be(name, claims="0.4s")
+    assert {one.node for one in lending.load(60, 30)} == {APPLIANCE}
+    seen = lending.load(240, 95)
+    assert {one.status for one in seen} == {201}
+    assert 0 < Counter(one.node for one in seen)[LENT] / 240 < 0.25
+    assert lending.figure("max_sessions", "lent", LENT) <= AT_ONCE // 2
+    for name in (APPLIANCE, SPARE):
+        lending.nodes[name].kill()
+    with httpx.Client() as client:
+        wait_for(lambda: lending.claim(client, "borrowed").headers["X-Edgedrop-Node"] == LENT, 5, "the lent one")
+        assert client.get(f"{lending.url}/livez").headers["X-Edgedrop-Node"] == LENT, "it gives the page, too"
+        assert client.get(f"{lending.url}/v1/claims/borrowed").status_code == 200
+    assert answers(f"{lending.stats}/readyz")
 
 
 def test_no_claim_fails_while_the_appliance_stands_aside(site: Site) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -54,6 +55,39 @@ def test_a_node_is_given_no_more_claims_at_a_time_than_it_can_hold() -> None:
     assert "server quay-spare1 10.16.1.11:8080 maxconn 64\n" in text
 
 
+LENT = (*NODES, FrontNode("mole-spare1", "10.16.2.11", "lent", at_once=32))
+
+
+def rules(nodes: tuple[FrontNode, ...]) -> list[str]:
+    """Which backend a claim goes to, in the order of asking."""
+    text = render("quay", nodes).split("\nfrontend claims\n")[1].split("\n\n")[0]
+    return re.findall(r"^    (?:use|default)_backend (\S+)", text, re.MULTILINE)
+
+
+def test_what_others_lend_comes_last() -> None:
+    assert rules(LENT) == [
+        "lookup",
+        "anyone",
+        "lent-pages",
+        "pages",
+        "lent-first",  # no own node is in service
+        "spares-first",
+        "lent-first",  # none has a hand free
+        "appliances-first",
+    ]
+    assert servers("lent-first", LENT) == ["lent", "spares"]
+    assert servers("appliances-first", LENT) == ["appliances", "spares"], "a try that fails stays at home"
+    assert servers("appliances-first", (LENT[0], LENT[2])) == ["appliances", "lent"], "where there is somebody"
+    assert servers("pages", LENT) == ["quay-appliance1", "quay-spare1"]
+    for backend in ("lookup", "anyone"):
+        assert servers(backend, LENT) == ["quay-appliance1", "quay-spare1", "mole-spare1"]
+    assert "server mole-spare1 10.16.2.11:8080 maxconn 32\n" in render("quay", LENT)
+
+
+def test_a_front_that_is_lent_nothing_knows_nothing_of_it() -> None:
+    assert "lent" not in render("quay", NODES)
+
+
 def test_no_claim_by_itself_takes_a_node_of_both_pools_out() -> None:
     """One that every node fails on is tried at the pools in turns."""
     options = FrontOptions()
@@ -61,7 +95,7 @@ def test_no_claim_by_itself_takes_a_node_of_both_pools_out() -> None:
 
 
 @pytest.mark.skipif(not Path(HAPROXY).exists(), reason="no haproxy here; tests/e2e/test_front.py uses the image")
-@pytest.mark.parametrize("nodes", [NODES, NODES[:1], NODES[1:], ()], ids=["both", "appliance", "spare", "none"])
+@pytest.mark.parametrize("nodes", [NODES, NODES[:1], NODES[1:], (), LENT, LENT[2:]], ids=str)
 def test_haproxy_accepts_it_without_a_warning(tmp_path: Path, nodes: tuple[FrontNode, ...]) -> None:
     file = tmp_path / "haproxy.cfg"
     file.write_text(render("quay", nodes, FrontOptions(admin_socket=str(tmp_path / "admin.sock"))))

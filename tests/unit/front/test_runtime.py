@@ -25,6 +25,13 @@ def test_a_cordoned_node_is_still_the_last_resort_and_a_drained_one_is_not() -> 
     assert words("quay-spare1", "spare", "ready") == f"{own} ready; {last} ready"
 
 
+def test_a_spare_that_is_lent_is_told_of_in_a_pool_of_its_own() -> None:
+    own, last = "set server lent/mole-spare1 state", "set server anyone/mole-spare1 state"
+    assert words("mole-spare1", "lent", "drain") == f"{own} drain; {last} drain"
+    lent = 'haproxy_server_status{proxy="lent",server="mole-spare1",state="UP"} 1\n'
+    assert served(METRICS + lent)["mole-spare1"] == Served("UP")
+
+
 def test_metrics_tell_of_each_node_in_its_own_pool() -> None:
     assert served(METRICS) == {"quay-appliance1": Served("DRAIN", 3, 0), "quay-spare1": Served("UP", 0, 42)}
     assert served("") == {}

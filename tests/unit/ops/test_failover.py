@@ -17,11 +17,13 @@ from infra.ops.failback import plan_failback
 from infra.ops.failover import plan_failover
 from infra.ops.front_look import Look
 from infra.ops.setting_aside import begun, ended
+from infra.plan.fronts import Lent
 from infra.stacks import Stack
 from node_image.front.runtime import Served
 
 STACK = Stack("harbour-lights", "drop", 17, "lab", "harbour-lights", "", "harbour-lights")
 APPLIANCE, SPARE = "quay-appliance1", "quay-spare1"
+LENT = ("mole-spare1", "mole-spare2")
 UP, DOWN, DRAIN = Served("UP"), Served("DOWN"), Served("DRAIN")
 BOTH = {APPLIANCE: UP, SPARE: UP}
 MOVED = Diversion("failover", "cordon", "ada@desk", "it lies", "2026-11-26T01:20:00+00:00", SPARE)
@@ -83,6 +85,42 @@ def test_what_a_person_drained_stays_drained(quay: Where) -> None:
     back = plan_failback(quay, "")
     assert (back.hows, back.end) == ({SPARE: "ready"}, ())
     assert f"{APPLIANCE} stays set aside by drain" in back.words
+
+
+@pytest.fixture
+def borrower(quay: Where) -> Where:
+    """The quay, that two spares of the mole are lent to."""
+    lent = tuple(Lent(name, "mole", "10.17.2.11", 32) for name in LENT)
+    return replace(quay, geo=replace(quay.geo, lent=lent))
+
+
+def test_a_spare_that_is_lent_can_have_all_claims(borrower: Where) -> None:
+    one, other = LENT
+    wanted = plan_failover(borrower, BOTH | dict.fromkeys(LENT, UP), one, "")
+    assert wanted.hows == {APPLIANCE: "cordon", SPARE: "cordon", one: "ready", other: "cordon"}
+    assert set(wanted.put) == {APPLIANCE, SPARE, f"quay/{other}"}, "the mole's own front goes on with it"
+    diversions.change("harbour-lights", wanted.put, wanted.end)
+    assert set(borrower.held) == {APPLIANCE, SPARE, other}
+    back = plan_failback(borrower, "")
+    assert back.hows == dict.fromkeys((APPLIANCE, SPARE, *LENT), "ready")
+    diversions.change("harbour-lights", back.put, back.end)
+    assert diversions.read("harbour-lights") == {}
+
+
+def test_what_is_lent_stays_the_last_for_claims_that_go_to_an_own_spare(borrower: Where) -> None:
+    wanted = plan_failover(borrower, BOTH | dict.fromkeys(LENT, UP), None, "")
+    assert (wanted.only, wanted.hows) == (
+        (SPARE,),
+        {APPLIANCE: "cordon", SPARE: "ready"} | dict.fromkeys(LENT, "ready"),
+    )
+
+
+def test_what_is_drained_at_home_is_lent_to_nobody_and_what_is_failed_over_there_is(borrower: Where) -> None:
+    one, other = LENT
+    diversions.change("harbour-lights", {one: DRAINED, other: MOVED})
+    assert set(borrower.held) == {one}
+    with pytest.raises(BadUsage, match="drain by ada@desk"):
+        plan_failover(borrower, BOTH | {one: DRAIN, other: UP}, one, "")
 
 
 def test_failback_gives_back_what_was_failed_over_and_what_a_killed_command_left(quay: Where) -> None:

@@ -14,6 +14,7 @@ from infra.diversions import Diversion
 from infra.errors import MissingTool, Unreachable
 from infra.ops import fronts
 from infra.ops.diverted import restore
+from infra.plan.fronts import Borrower, Front
 from infra.plan.model import Geography, Node
 from infra.stacks import Stack
 from node_image.front.runtime import words
@@ -75,6 +76,29 @@ def test_one_of_a_pair_that_is_dead_is_named_and_the_other_is_told(
     called("exit 1")
     with pytest.raises(Unreachable, match="lights-quay-front: 1"):
         fronts.tell("lights", PAIR, {"quay-spare1": "drain"})
+
+
+LENDER = replace(QUAY, borrowers=(Borrower("mole", (Front("mole-front", "10.17.2.2"),)),))
+
+
+def test_a_spare_that_is_set_aside_is_set_aside_by_those_that_it_is_lent_to(
+    called: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fronts.tell_borrowers("lights", LENDER, {"quay-appliance1": "drain"})
+    assert called() == [], "an appliance is lent to nobody"
+    fronts.tell_borrowers("lights", LENDER, {"quay-appliance1": "drain", "quay-spare1": "drain"})
+    assert called("exit 1") == [f"lights-mole-front: {words('quay-spare1', 'lent', 'drain')}"]
+    fronts.tell_borrowers("lights", LENDER, {"quay-spare1": "drain"})
+    assert "lights-mole-front: 1: it was not told, and may still borrow quay-spare1" in capsys.readouterr().err
+
+
+def test_what_was_failed_over_at_home_goes_on_being_lent(called: Callable[..., list[str]]) -> None:
+    diversions.change("lights", {"quay-spare1": HELD})
+    fronts.give_back("lights", LENDER, "quay-spare1")
+    assert called() == [
+        f"lights-quay-front: {words('quay-spare1', 'spare', 'cordon')}",
+        f"lights-mole-front: {words('quay-spare1', 'lent', 'ready')}",
+    ]
 
 
 def test_without_docker_the_hint_is_doctor(

@@ -11,8 +11,9 @@ import pytest
 from infra.home import ROOT
 from infra.ops.drops import open_drop
 from infra.plan import cloud_facts, facts, plan_drop, plan_lab
+from infra.plan.fronts import Borrower, Front, Leg
 from infra.plan.leases import cloud_of, fallback_of
-from infra.plan.model import DropPlan, Front
+from infra.plan.model import DropPlan
 from infra.plan.shares import share_out
 from infra.plan.witnesses import site_witnesses
 from infra.spec import DropFile, read_drop
@@ -126,6 +127,33 @@ def test_addresses_are_the_architectures(plan: DropPlan) -> None:
     assert [node.address for node in plan.nodes] == ["10.20.1.10", "10.20.1.11", "10.20.2.10", "10.20.2.11"]
     hub = plan_lab(20)
     assert (hub.registry, hub.registry_push, hub.ledger) == ("10.20.0.3:5000", "127.0.0.1:20020", "10.20.0.7")
+
+
+def test_what_a_place_lends_stays_where_it_is_and_the_borrowers_fronts_come_to_it(file: DropFile) -> None:
+    quay, mole = file.spec.geographies
+    lender = mole.model_copy(update={"lends_spares_to": ("quay",), "spares": 2})
+    spec = file.spec.model_copy(update={"geographies": (quay, lender)})
+    plan = planned(file.model_copy(update={"spec": spec}))
+    borrower, other = plan.geographies
+    assert [(one.name, one.geo, one.address) for one in borrower.lent] == [
+        ("mole-spare1", "mole", "10.20.2.11"),
+        ("mole-spare2", "mole", "10.20.2.12"),
+    ]
+    assert {one.at_once for one in borrower.lent} == {CLAIMS_AT_ONCE // 2}
+    assert borrower.legs == (Leg("mole", ("10.20.2.240", "10.20.2.241")),), "each of the pair has its own"
+    assert other.borrowers == (Borrower("quay", borrower.fronts),)
+    assert (other.lent, other.legs, borrower.borrowers) == ((), (), ())
+    without = planned(file.model_copy(update={"spec": spec.model_copy(update={"geographies": (quay, mole)})}))
+    assert without.geographies[0].nodes == borrower.nodes
+
+
+def test_those_that_share_a_spare_get_no_more_of_it_than_one(file: DropFile) -> None:
+    quay, mole = file.spec.geographies
+    third = mole.model_copy(update={"name": "pier", "lends_spares_to": ("quay", "mole")})
+    spec = file.spec.model_copy(update={"geographies": (quay, mole, third)})
+    first, second, _ = planned(file.model_copy(update={"spec": spec})).geographies
+    assert sum(one.at_once for geo in (first, second) for one in geo.lent) == CLAIMS_AT_ONCE // 2
+    assert (first.legs[0].addresses[0], second.legs[0].addresses) == ("10.20.3.240", ("10.20.3.242",))
 
 
 def test_the_stacks_name_is_in_no_identity(file: DropFile, plan: DropPlan) -> None:

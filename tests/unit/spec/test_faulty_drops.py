@@ -59,6 +59,11 @@ def boxes(target: str, *lines: str) -> str:
     return f"target: {target}\n    boxes:\n" + "\n".join(f"      {line}" for line in lines)
 
 
+def lends(to: str) -> tuple[str, str]:
+    """In place of the quay's second front."""
+    return "    fronts: 2", f"    lends_spares_to: [{to}]"
+
+
 # name: (what stands there, what somebody wrote instead, dotted path with line, part of the sentence)
 FAULTS = {
     "unknown-key": ("symbol: HARBOUR", "symbol: HARBOUR\ncolour: blue", "colour (line 5)", "no such key"),
@@ -216,6 +221,21 @@ FAULTS = {
         "add up to 90",
     ),
     "three-fronts": ("fronts: 2", "fronts: 3", "geographies[0].fronts (line 53)", "less than or equal to 2"),
+    "lends-to-nobody": (*lends("atoll"), "geographies[0].lends_spares_to[0] (line 53)", "there are quay, mole"),
+    "lends-to-itself": (*lends("quay"), "geographies[0].lends_spares_to[0] (line 53)", "is itself"),
+    "lends-twice": (*lends("mole, mole"), "geographies[0].lends_spares_to[1] (line 53)", "mole stands twice"),
+    "lends-what-it-has-not": (
+        "    spares: 1\n    fronts: 2",
+        "    spares: 0\n    lends_spares_to: [mole]",
+        "geographies[0].lends_spares_to (line 53)",
+        "there is nothing to lend",
+    ),
+    "lends-and-has-no-address-left": (
+        "    appliances: 1\n    spares: 1\n    fronts: 2",
+        "    appliances: 31\n    spares: 200\n    lends_spares_to: [mole]",
+        "geographies[0].lends_spares_to (line 53)",
+        "leaves no address",
+    ),
     "nobody-there": (
         "    appliances: 1\n    spares: 1\n    fronts",
         "    appliances: 0\n    spares: 0\n    fronts",
