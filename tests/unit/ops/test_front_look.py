@@ -9,6 +9,7 @@ import pytest
 
 from infra.ops import front_look
 from infra.ops.front_look import Look
+from infra.plan.fronts import Lent
 from infra.plan.model import Geography
 from node_image.front.runtime import Served
 
@@ -47,6 +48,13 @@ BOTH = {"quay-front": UP, "quay-front2": UP}
 )
 def test_status_names_who_has_the_buyers_and_who_is_dead(look: Look, words: str, silent: tuple[str, ...]) -> None:
     assert (look.words("lights"), look.silent) == (words, silent)
+
+
+def test_what_is_lent_is_told_as_the_front_with_the_buyers_sees_it() -> None:
+    geo = replace(PAIR, lent=(Lent("mole-spare1", "mole", "10.20.2.11", 32),))
+    seen = {"quay-front": UP | {"mole-spare1": Served("DOWN")}, "quay-front2": UP | {"mole-spare1": Served("UP", 1, 7)}}
+    assert Look(geo, seen, "quay-front2").lent == {"mole-spare1": Served("UP", 1, 7)}
+    assert Look(geo, seen, "").lent == {}
 
 
 def test_the_front_that_answers_at_the_buyers_address_says_its_name() -> None:
