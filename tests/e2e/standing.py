@@ -67,11 +67,11 @@ class Standing:
         return self._run(["bash", "-c", f'{exports}\nexec "$@"', "shell", *words], self.env, check=check)
 
     def killed_when(self, said: str, *arguments: str) -> None:
-        """The CLI, killed once it has said so."""
+        """The CLI, killed once it has said so; a pattern."""
         command = [sys.executable, "-m", "infra.ops", *arguments]
         with subprocess.Popen(command, cwd=ROOT, env=self.env, stderr=subprocess.PIPE, text=True) as process:
             for line in process.stderr or ():
-                if said in line:
+                if re.search(said, line):
                     process.kill()
                     return
         raise AssertionError(f"it never said {said!r}")

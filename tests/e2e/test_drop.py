@@ -9,7 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
+from infra import overrides, release
 from infra.home import ROOT
+from infra.plan.model import HubAddresses
+from tests.e2e.reimaging import with_mint
 from tests.e2e.standing import Standing, changes, docker, labelled, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -149,6 +152,50 @@ def test_an_edited_role_is_a_change_of_each_appliance(shared: Standing, outputs:
         "mole-appliance1",
     }
     assert changes(preview) == "~ 2 to update"
+
+
+def test_a_bad_release_stops_at_the_canary(
+    shared: Standing, shared_hub: HubAddresses, outputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEDROP_HOME", str(shared.home))
+    bad = with_mint(shared_hub, 'ENTRYPOINT ["false"]')
+    words = ("reimage", "--all", "--drop", shared.drop, "--release", bad.digest[:12], "--yes", "--json")
+    done = shared.edgedrop(*words, check=False)
+    assert done.returncode == 1, done.stderr
+    told = {one["node"]: (one["did"], one["release"]) for one in json.loads(done.stdout)["nodes"]}
+    before = release.current(shared.lab).digest
+    assert told == {"quay-appliance1": ("failed", before), "mole-appliance1": ("not begun", before)}
+    assert "the old one is back" in done.stderr
+    again = shared.edgedrop(*words, check=False)
+    assert (again.returncode, again.stdout) == (1, ""), again.stdout
+    assert f"release {bad.digest[:12]} failed on quay-appliance1 before" in again.stderr
+    assert overrides.read(shared.drop, "quay-appliance1") is None, "what is back needs none"
+    assert outputs
+
+
+def test_a_release_rolls_over_the_drop_and_after_a_kill_the_same_command_goes_on(
+    shared: Standing, shared_hub: HubAddresses, outputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEDROP_HOME", str(shared.home))
+    other = with_mint(shared_hub, "LABEL edgedrop.rolled=1")
+    words = ("reimage", "--all", "--drop", shared.drop, "--release", other.digest[:12], "--yes")
+    shared.killed_when(r"mole-appliance1: +\d+ s  trying", *words)
+    told = json.loads(shared.edgedrop(*words, "--json").stdout)
+    assert {one["node"]: one["release"] for one in told["nodes"]} == {
+        "quay-appliance1": other.digest,
+        "mole-appliance1": other.digest,
+    }
+    did = {one["node"]: one["did"] for one in told["nodes"]}
+    assert did["quay-appliance1"] == "was done"
+    for node in did:
+        assert in_box(shared, node, "docker", "inspect", "-f", "{{.Config.Image}}", "edgedrop-mint").endswith(
+            other.images["mint"]
+        )
+        address = outputs["nodes"][node]["ssh"].partition("@")[2].partition(":")[0]
+        assert httpx.get(f"http://{address}:8080/readyz", timeout=5).is_success
+    preview = shared.pulumi("preview", stack=shared.drop).stdout
+    named = set(re.findall(rf"warning: (\S+): override: release {other.digest[:12]}", preview))
+    assert (changes(preview), named) == ("", set(did)), preview
 
 
 def test_with_an_appliance_dead_preview_says_so_and_up_mends_the_others(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
-from infra import release
+from infra import overrides, release
 from infra.home import ROOT
 from infra.ops import status
 from infra.plan.model import HubAddresses
@@ -55,6 +57,19 @@ def test_another_release_is_committed_whoever_is_killed(shared: Standing, shared
     claim(quay)
 
 
+def test_up_calls_it_an_override_and_leaves_it_until_its_time_is_over(shared: Standing, quay: str) -> None:
+    held = overrides.read(quay, NODE)
+    assert held is not None
+    words = f"override: release {held.release[:12]} by "
+    left = shared.pulumi("up", "--yes", "--skip-preview", stack=quay).stdout
+    assert (changes(left), words in left) == ("", True), left
+    assert mint(quay) == release.kept(held.release, "").images["mint"]
+    assert words in shared.edgedrop("status", quay, check=False).stdout
+    overrides.put(quay, NODE, msgspec.structs.replace(held, expires_at=int(time.time())))
+    preview = shared.pulumi("preview", stack=quay).stdout
+    assert (changes(preview), "override" in preview) == ("~ 1 to update", False), preview
+
+
 def test_by_the_bus_the_box_pulls_what_it_never_had(shared: Standing, shared_hub: HubAddresses, quay: str) -> None:
     other = with_mint(shared_hub, "LABEL edgedrop.other=2")
     words = ("command", NODE, "reimage", "--release", other.digest[:12], "--drop", quay, "--yes")
@@ -65,8 +80,9 @@ def test_by_the_bus_the_box_pulls_what_it_never_had(shared: Standing, shared_hub
 
 
 def test_the_page_brings_the_wanted_one_back_and_no_preview_finds_a_change(shared: Standing, quay: str) -> None:
-    first, back, by_bus, _, checked, second = shared.runbook("reimage", quay)
+    first, rolled, back, by_bus, _, checked, second = shared.runbook("reimage", quay)
     assert "it sells" in first.stdout
+    assert re.search(rf"{NODE} +│ +was done", rolled.stdout), rolled.stdout
     assert f"done: {NODE} runs release" in back.stderr
     assert f"done: {NODE} runs release" in by_bus.stdout
     assert "good: release" in checked.stdout
