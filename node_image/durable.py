@@ -1,21 +1,29 @@
-"""A file replaced whole: after a cut at any instruction its name holds the old bytes or the new ones."""
+"""A file that is there whole and on the disk, or not at all, whoever is killed meanwhile."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+PRIVATE = 0o600
 
-def replace(path: Path, data: bytes) -> None:
-    """On the disk, and under its name, when this returns; OSError where it can't be. None but its owner reads it."""
+
+def write(path: Path, data: bytes, mode: int = PRIVATE) -> None:
+    """Synced with its folder, which is made where it is not there; OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     part = path.with_name(f"{path.name}.part")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync(path.parent)
+
+
+def sync(folder: Path) -> None:
+    """The names in it."""
+    opened = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(opened)
     finally:
-        os.close(folder)
+        os.close(opened)

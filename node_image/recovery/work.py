@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
 import tarfile
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 
+from node_image import durable
 from node_image.recovery.place import Place
 
 UNIT = "edgedrop-reimage.service"
@@ -48,11 +47,11 @@ class Work:
         part = self._folder.with_name("reimage.part")
         shutil.rmtree(part, ignore_errors=True)
         for name, data in files.items():
-            _write(part / "in" / name, data)
-        _write(part / "order.json", msgspec.json.encode(wanted))
+            durable.write(part / "in" / name, data)
+        durable.write(part / "order.json", msgspec.json.encode(wanted))
         self.tell(Told(wanted.release, "fetching"))
         part.replace(self._folder)
-        _sync(self._folder.parent)
+        durable.sync(self._folder.parent)
 
     def wanted(self) -> Wanted:
         """What is to be done."""
@@ -75,7 +74,7 @@ class Work:
 
     def tell(self, told: Told) -> None:
         """Where it stands, for `status`."""
-        _write(self._told, msgspec.json.encode(told))
+        durable.write(self._told, msgspec.json.encode(told))
 
     def told(self) -> dict[str, str]:
         """The last word of the last one; nothing where there was none."""
@@ -87,22 +86,3 @@ class Work:
     def clear(self) -> None:
         """It is done; what came of it stays."""
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

@@ -8,12 +8,12 @@ The journals stay, and what they hold is still answered.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
+from node_image import durable
 from node_image.protocol import command
 from node_image.protocol.command import ReleaseKeys
 from node_image.protocol.errors import CommandRefused
@@ -61,7 +61,7 @@ class NodeKeys:
         async with self._one_at_a_time:
             if self.given_up is None:
                 left = await self._left(envelope)
-                await asyncio.to_thread(_write, self._path, msgspec.msgpack.encode(left))
+                await asyncio.to_thread(durable.write, self._path, msgspec.msgpack.encode(left))
                 self.given_up = left
             try:
                 await asyncio.to_thread(self._destroy, self.given_up)
@@ -143,18 +143,3 @@ class NodeKey:
 def label(facts: DropFacts) -> str:
     """A grant's key in the keystore."""
     return f"{facts.drop}/{facts.node}/{facts.epoch}"
-
-
-def _write(path: Path, data: bytes) -> None:
-    """On the disk, whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

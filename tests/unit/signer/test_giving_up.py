@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from node_image import durable
 from node_image.protocol import closeout, command, dsse, journal
 from node_image.protocol.acts import close_out_hash
 from node_image.protocol.command import Action, Command, Drain, ReleaseKeys
@@ -140,7 +141,7 @@ def killed(before: Callable[..., Any] | None, real: Callable[..., Any]) -> Calla
 
 @pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(
-    ("where", "name"), [(giving_up, "_write"), (FileKeystore, "destroy")], ids=["written", "destroyed"]
+    ("where", "name"), [(durable, "write"), (FileKeystore, "destroy")], ids=["written", "destroyed"]
 )
 async def test_killed_anywhere_it_has_all_its_keys_or_none_signs_again(
     box: Box, monkeypatch: pytest.MonkeyPatch, where: Any, name: str, *, late: bool
