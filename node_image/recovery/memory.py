@@ -48,7 +48,7 @@ class Memory:
         """It is on the disk when this returns; `acts`: it is to change something."""
         record = Record(taken, taken if acts else self.read().acted)
         try:
-            durable.replace(self._path, msgspec.json.encode(record))
+            durable.write(self._path, msgspec.json.encode(record))
         except OSError as fault:
             raise Lost(f"{self._path} can't be written: {fault.strerror}") from fault
 

@@ -97,7 +97,7 @@ class Kept:
 
 def _replace(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    durable.replace(path, data)
+    durable.write(path, data)
 
 
 def words(step: Step) -> tuple[str, ...]:

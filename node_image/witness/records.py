@@ -58,7 +58,7 @@ class Records:
         held = self.of(told.grant_id)
         if held is not None and told.journal_seq <= held.journal_seq:
             return told == held
-        durable.replace(self._folder / f"{told.grant_id}.json", msgspec.json.encode(told))
+        durable.write(self._folder / f"{told.grant_id}.json", msgspec.json.encode(told))
         self._held[told.grant_id] = told
         return True
 

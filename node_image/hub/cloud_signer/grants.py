@@ -91,7 +91,7 @@ class Grants:
             raise NotVerified(f"the cloud signer takes grants of nodes named ..{CLOUD}, not of {facts.node}")
         held = self._held.get(facts.grant_id)
         if held is None:
-            durable.replace(self._places.facts / f"{facts.grant_id}.dsse.json", envelope)
+            durable.write(self._places.facts / f"{facts.grant_id}.dsse.json", envelope)
             return self._begin(facts)
         if held.facts != facts:
             raise NotVerified("this grant was told with other facts; facts of a grant never change")

@@ -36,7 +36,7 @@ def make_token(module: Module, path: str, token: str, pin_file: Path) -> None:
                 session.set_pin(first, pin)
         except pkcs11.PKCS11Error as fault:
             raise HsmFault(f"the new token {token} cannot be opened: {fault!r}") from fault
-    durable.replace(pin_file, pin.encode())  # a PIN lost is a key lost
+    durable.write(pin_file, pin.encode())  # a PIN lost is a key lost
     mark.unlink()
 
 
