@@ -39,12 +39,12 @@ def prepare_drop(stack: Stack) -> None:
     """
     path = Path(stack.drop_file)
     file = read_drop(path)
-    overridden(stack)
     if stack.split and any(geo.lends_spares_to for geo in file.spec.geographies):
         raise BadUsage(
             f"geographies of {stack.drop} lend spares: a front has a leg in its lender's network, in the same stack",
             "bring it up with --whole, or take lends_spares_to out of the drop file",
         )
+    overridden(stack)
     if any(tier.currency for tier in file.spec.tiers):
         check_currencies(plan_lab(stacks.load(stack.lab).slot).chain_url, tier_facts(plan_of(stack)))
     make_content(path, file)

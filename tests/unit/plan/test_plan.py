@@ -17,7 +17,7 @@ from infra.plan.model import DropPlan
 from infra.plan.shares import share_out
 from infra.plan.witnesses import site_witnesses
 from infra.spec import DropFile, read_drop
-from infra.spec.drop import HolderSpec, RoyaltySpec
+from infra.spec.drop import HolderSpec, RoyaltySpec, SparesSpec
 from node_image.front.config import CLAIMS_AT_ONCE
 from node_image.protocol import facts as facts_document
 from node_image.protocol.eip712 import grant_id
@@ -131,7 +131,7 @@ def test_addresses_are_the_architectures(plan: DropPlan) -> None:
 
 def test_what_a_place_lends_stays_where_it_is_and_the_borrowers_fronts_come_to_it(file: DropFile) -> None:
     quay, mole = file.spec.geographies
-    lender = mole.model_copy(update={"lends_spares_to": ("quay",), "spares": 2})
+    lender = mole.model_copy(update={"lends_spares_to": ("quay",), "spares": SparesSpec(min=2, max=2)})
     spec = file.spec.model_copy(update={"geographies": (quay, lender)})
     plan = planned(file.model_copy(update={"spec": spec}))
     borrower, other = plan.geographies
