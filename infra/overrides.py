@@ -26,6 +26,7 @@ from node_image.protocol.errors import ProtocolError
 PAYLOAD_TYPE = "application/vnd.edgedrop.override+json"
 SECONDS = {"m": 60, "h": 3600, "d": 86400}
 MOST_S = 30 * SECONDS["d"]
+LASTING = "24h"  # where nothing is said
 
 
 class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,6 +56,11 @@ def issue(drop: str, node: str, digest: str, why: str, seconds: int) -> Override
     """One from now on, by whoever types; it counts once it is `put`."""
     now = int(time.time())
     return Override(1, drop, node, digest, why, audit.who(), now, now + seconds)
+
+
+def differing(drop: str, node: str, digest: str, wanted: str, why: str, seconds: int) -> Override | None:
+    """What makes a release count that a person puts there; None where it is the wanted one, or none is wanted yet."""
+    return None if wanted in {"", digest} else issue(drop, node, digest, why, seconds)
 
 
 def lasting(told: str) -> int:

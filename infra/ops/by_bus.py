@@ -6,15 +6,20 @@ stay those that the box has: where they are to change, it refuses, and `edgedrop
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from infra import overrides, stacks
 from infra import release as releases
-from infra import stacks
 from infra.audit import audited
+from infra.errors import EdgedropError
 from infra.node_settings import node_settings
 from infra.ops import following
 from infra.ops.aside import aside
 from infra.ops.drops import plan_of
 from infra.ops.looking import Target
 from infra.ops.output import answer, confirm, say, tell
+from infra.overrides import Override
 from infra.plan import plan_lab
 from infra.provision import commands, parcels
 from infra.provision.parcels import Parcel
@@ -38,7 +43,7 @@ def reimage(stack: Stack, target: Target, name: str | None, *, again: bool, yes:
     confirm(f"re-image {node}", yes=yes)
     with audited("command: reimage", stack.drop_stack, [node], f"release {release.digest[:12]}"):
         parcels.leave(target.wire.bus, made)
-        with aside(stack.drop_stack, target.geo, node):
+        with aside(stack.drop_stack, target.geo, node), counting(stack, node, release.digest):
             told = _told(target, Reimage(release.digest, made.document, again))
             if told.refused:
                 raise following.refusal(node, told.refused)
@@ -47,6 +52,34 @@ def reimage(stack: Stack, target: Target, name: str | None, *, again: bool, yes:
         tell({"act": "Reimage", "node": node, **state})
     else:
         answer(f"[green]done[/]: {node} runs release {state['release'][:12]}")
+
+
+@contextmanager
+def counting(stack: Stack, node: str, digest: str) -> Iterator[None]:
+    """From before the box is told, `up` leaves the release there; where it failed, what counted before counts again."""
+    before = overrides.read(stack.drop_stack, node)
+    overrides.put(stack.drop_stack, node, _override(stack, node, digest, "by the bus"))
+    try:
+        yield
+    except EdgedropError:
+        overrides.put(stack.drop_stack, node, before)
+        raise
+
+
+def rolled_back(stack: Stack, node: str, digest: str) -> str:
+    """What counts now that the box went back to a release, in words."""
+    try:
+        releases.envelope(digest)
+    except OSError:
+        return "that is not known here, so edgedrop up puts the wanted one there"
+    found = _override(stack, node, digest, "rolled back")
+    overrides.put(stack.drop_stack, node, found)
+    return found.words() if found else "the one that is wanted"
+
+
+def _override(stack: Stack, node: str, digest: str, why: str) -> Override | None:
+    wanted = releases.wanted_digest(stack.lab, plan_of(stack).release)
+    return overrides.differing(stack.drop_stack, node, digest, wanted, why, overrides.lasting(overrides.LASTING))
 
 
 def _told(target: Target, action: Reimage) -> Answer:

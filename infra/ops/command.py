@@ -96,7 +96,8 @@ def command(
     _report(node, told, as_json=as_json)
     if isinstance(action, Rollback):
         state = following.switched(wire)
-        say(f"done: {node} runs release {state['release'][:12]} again; edgedrop up puts the wanted one there")
+        counts = by_bus.rolled_back(drop_named(drop), node, state["release"])
+        say(f"done: {node} runs release {state['release'][:12]} again; {counts}")
 
 
 def _words(what: What, node: str, service: str) -> str:

@@ -48,7 +48,7 @@ def reimage(
     bundle: Annotated[Path | None, typer.Option(help="Take all from this bundle: no uplink is needed.")] = None,
     lasting: Annotated[
         str, typer.Option("--for", help="How long another release than the wanted one counts: 90m, 4h, 2d.")
-    ] = "24h",
+    ] = overrides.LASTING,
     reason: Reason = "",
     canary: Annotated[int, typer.Option(min=0, help="Of several: so many go first, and must be well.")] = 1,
     batch: Annotated[int, typer.Option(min=1, help="Of several: so many at once after that.")] = 3,
@@ -101,11 +101,10 @@ def _jobs(source: Source, chosen: Sequence[Place], why: str, seconds: int, *, ag
     """What is to be done, before anything is asked of a box."""
     drop, digest = source.stack.drop_stack, source.release.digest
     wanted = releases.wanted_digest(source.stack.lab, source.plan.release)
-    differs = wanted not in {"", digest}
     return [
         make_job(source, geo, node, other, why, again=again)
         for geo, node in chosen
-        for other in [overrides.issue(drop, node.name, digest, why, seconds) if differs else None]
+        for other in [overrides.differing(drop, node.name, digest, wanted, why, seconds)]
     ]
 
 

@@ -76,6 +76,7 @@ def test_by_the_bus_the_box_pulls_what_it_never_had(shared: Standing, shared_hub
     done = shared.edgedrop(*words)
     assert f"done: {NODE} runs release {other.digest[:12]}" in done.stdout, done.stderr
     assert mint(quay) == other.images["mint"]
+    assert f"{NODE}, override: release {other.digest[:12]}" in shared.edgedrop("status", quay, check=False).stdout
     claim(quay)
 
 
@@ -83,7 +84,7 @@ def test_the_page_brings_the_wanted_one_back_and_no_preview_finds_a_change(share
     first, rolled, back, by_bus, _, checked, second = shared.runbook("reimage", quay)
     assert "it sells" in first.stdout
     assert re.search(rf"{NODE} +│ +was done", rolled.stdout), rolled.stdout
-    assert f"done: {NODE} runs release" in back.stderr
+    assert re.search(rf"done: {NODE} runs release .* again; override: release", back.stderr), back.stderr
     assert f"done: {NODE} runs release" in by_bus.stdout
     assert "good: release" in checked.stdout
     assert "it sells" in second.stdout
