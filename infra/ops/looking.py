@@ -80,7 +80,7 @@ def front_says(target: Target) -> str:
     if not others:
         return f"the front of {target.geo.name} does not answer, or has nobody"
     rest = ", ".join(sorted(others - {target.node.name})) or "nobody else"
-    return f"sends it claims, and {rest}" if target.node.name in others else f"sends it none; they go to {rest}"
+    return f"sends claims to it and to {rest}" if target.node.name in others else f"sends it none; they go to {rest}"
 
 
 def speaks(target: Target) -> tuple[bool, str]:
