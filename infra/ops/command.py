@@ -76,7 +76,7 @@ def command(
         by_bus.reimage(drop_named(drop), target, release, again=again, yes=yes, as_json=as_json)
         return
     if isinstance(action, Drain):
-        say(f"its front {looking.front_says(target)}")
+        say(f"front  {looking.front_says(target)}")
     if not isinstance(action, (Status, Logs)):
         confirm(_words(what, node, service), yes=yes)
     if leave is not None:

@@ -15,7 +15,7 @@ NO_ENGINE = Inside("b", engine=False, containers={})
 WELL = Seen(
     mint="ready",
     speaks=True,
-    front="sends it claims, and nobody else",
+    front="sends claims to it and to nobody else",
     bus="its agent answers",
     agent=True,
     hub=True,
