@@ -39,7 +39,7 @@ check: setup lint ## lint and the tests that need no Docker: under 90 s
 	@pytest tests/unit tests/property -n 2 -q
 
 test: images check ## everything; what the README names
-	@pytest tests/e2e -n 2 --dist loadgroup --no-loadscope-reorder -q --durations=10 --timeout=1500
+	@pytest tests/e2e -n 2 --dist loadfile --no-loadscope-reorder -q --durations=10 --timeout=1500
 
 bench: ## NAME=x: run a bench, write build/bench/<name>.json
 	@$(call run_by_name,bench)

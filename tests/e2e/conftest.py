@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from infra import slots
+from infra.home import ROOT
 from infra.plan import plan_lab
 from infra.plan.model import HubAddresses
 from tests.e2e.small_drop import write_small_drop
@@ -22,13 +25,20 @@ QUAY_SPARES = (
 )
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """One worker for all that stands labs up, since two drops starve each other's boxes; the other takes the rest.
+class LabsTogether(LoadFileScheduling):  # type: ignore[misc]  # no types are published
+    """Two at a time: one worker for all that stands labs up, since two drops starve each other, one for the rest.
 
-    Here and not where items are sorted: xdist reads the mark before that.
+    Not by xdist's own groups: they hang on a node id that pytest 9.2 no longer lets anybody set.
     """
-    stands = isinstance(item, pytest.Function) and hasattr(item.module, Standing.__name__)
-    item.add_marker(pytest.mark.xdist_group("labs" if stands else item.path.name))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "labs" if Standing.__name__ in (ROOT / file).read_text() else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LabsTogether:
+    """For `--dist` whatever it is."""
+    return LabsTogether(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
