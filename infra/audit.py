@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from infra.errors import EdgedropError, NotVerified
-from infra.home import locked, place, write_private
+from infra.home import forget_private, locked, place, write_private
 from infra.keys import owner_pem, owner_public_pem
 from node_image.protocol import trail
 from node_image.protocol.errors import NotVerified as NotSigned
@@ -104,7 +104,7 @@ def ship(lab: str, count: int) -> None:
 
 def forget(lab: str) -> None:
     """The lab is gone, and its ledger with it."""
-    _shipped(lab).unlink(missing_ok=True)
+    forget_private(_shipped(lab))
 
 
 def _shipped(lab: str) -> Path:

@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from infra.home import locked, place, write_private
+from infra.home import forget_private, locked, place, write_private
 from infra.plan.model import Geography
 from node_image.front.runtime import How
 
@@ -66,7 +66,7 @@ def change(drop: str, put: Mapping[str, Diversion], end: Collection[str] = ()) -
 
 def forget(drop: str) -> None:
     """The drop is gone."""
-    _path(drop).unlink(missing_ok=True)
+    forget_private(_path(drop))
 
 
 def _path(drop: str) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from infra.home import locked, place, write_private
+from infra.home import forget_private, locked, place, write_private
 from infra.plan.model import Lease
 
 
@@ -71,7 +71,7 @@ def drop_newest(drop: str, node: str) -> None:
 
 def forget(drop: str) -> None:
     """The drop is gone."""
-    _path(drop).unlink(missing_ok=True)
+    forget_private(_path(drop))
 
 
 def alone() -> AbstractContextManager[None]:

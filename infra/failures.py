@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from infra.audit import now
-from infra.home import locked, place, write_private
+from infra.home import forget_private, locked, place, write_private
 
 
 class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,7 +43,7 @@ def note(drop: str, release: str, node: str, why: str) -> None:
 
 def forget(drop: str) -> None:
     """The drop is gone."""
-    _path(drop).unlink(missing_ok=True)
+    forget_private(_path(drop))
 
 
 def _path(drop: str) -> Path:

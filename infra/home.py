@@ -37,6 +37,12 @@ def write_private(path: Path, data: bytes) -> None:
     part.replace(path)
 
 
+def forget_private(path: Path) -> None:
+    """Take the file away, and what a writer that was killed left beside it."""
+    for one in (path, *path.parent.glob(f"{path.name}.*.part")):
+        one.unlink(missing_ok=True)
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """One run at a time: who comes meanwhile waits. It ends with the process, however that ends."""

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from infra.errors import StackNotUp
-from infra.home import home, place, write_private
+from infra.home import forget_private, home, place, write_private
 
 LAB = "lab"
 ELASTIC = ".elastic"  # how the name of a stack ends that only the hub updates
@@ -88,7 +88,7 @@ def drops() -> tuple[str, ...]:
 
 def forget(name: str) -> None:
     """The stack is gone."""
-    _path(name).unlink(missing_ok=True)
+    forget_private(_path(name))
 
 
 def _path(name: str) -> Path:

@@ -27,6 +27,15 @@ def test_a_stack_is_read_as_it_was_kept() -> None:
     assert stacks.of_drop("lights") == (DROP, QUAY)
 
 
+def test_what_a_killed_run_left_of_a_record_goes_with_the_stack(tmp_path: Path) -> None:
+    left = tmp_path / "stacks" / "lights.quay.json.1558.1644.part"
+    left.write_bytes(b"")
+    stacks.forget("lights")
+    assert left.exists(), "it is of another stack"
+    stacks.forget("lights.quay")
+    assert [path.name for path in (tmp_path / "stacks").iterdir()] == ["lab.json"]
+
+
 def test_nodes_are_held_by_their_geographys_stack_where_the_drop_is_split() -> None:
     assert stacks.holder("lights", "quay") == QUAY
     stacks.save(Stack("whole", "drop", 18, "lab", "whole", "whole.yaml", "whole"))
