@@ -17,7 +17,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Ansible runs this from anywhere
 
 from infra import overrides, stacks
-from infra.errors import BadUsage, EdgedropError
+from infra.errors import BadUsage, EdgedropError, StackNotUp
 from infra.node_settings import files_of, hostvars, shared_vars
 from infra.ops import pulumi_cli
 from infra.provision.ssh import Host
@@ -47,8 +47,10 @@ def chosen_stack(wanted: str | None, known: tuple[stacks.Stack, ...]) -> str:
     if wanted:
         return wanted
     with_nodes = [one.name for one in known if one.kind == "geography" or (one.kind == "drop" and not one.split)]
-    if len(with_nodes) != 1:
-        raise BadUsage(f"{', '.join(with_nodes) or 'no drop'} is up: which one?", HINT)
+    if not with_nodes:
+        raise StackNotUp("no drop is up on this machine", "type: edgedrop up <drop>")
+    if len(with_nodes) > 1:
+        raise BadUsage(f"{' and '.join(with_nodes)} are up: which one?", HINT)
     return with_nodes[0]
 
 
