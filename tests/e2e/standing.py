@@ -42,9 +42,12 @@ class Standing:
         """Run the CLI as a person would."""
         return self._run([sys.executable, "-m", "infra.ops", *arguments], self.env, check=check)
 
-    def pulumi(self, *arguments: str, stack: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def pulumi(
+        self, *arguments: str, stack: str | None = None, tree: Path = ROOT, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
         """A bare `pulumi` on a stack (the lab's where none is named), set up as `edgedrop env` says."""
-        return self.set_up("pulumi", *arguments, "--non-interactive", "--stack", stack or self.lab, check=check)
+        words = ("pulumi", *arguments, "--non-interactive", "--stack", stack or self.lab)
+        return self.set_up(*words, tree=tree, check=check)
 
     def runbook(
         self, page: str, stack: str | None = None, *, others: Mapping[str, str] | None = None, check: bool = True
@@ -61,10 +64,11 @@ class Standing:
         assert lines, page
         return [self.set_up("bash", "-c", line, check=check) for line in lines]
 
-    def set_up(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """A command in a shell that has taken what `edgedrop env` says."""
+    def set_up(self, *words: str, tree: Path = ROOT, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """A command in a shell that has taken what `edgedrop env` says, in this checkout or a copy of it."""
         exports = self.edgedrop("env").stdout
-        return self._run(["bash", "-c", f'{exports}\nexec "$@"', "shell", *words], self.env, check=check)
+        env = self.env | ({} if tree == ROOT else {"PYTHONPATH": str(tree)})
+        return self._run(["bash", "-c", f'{exports}\nexec "$@"', "shell", *words], env, tree, check=check)
 
     def killed_when(self, said: str, *arguments: str) -> None:
         """The CLI, killed once it has said so; a pattern."""
@@ -76,8 +80,10 @@ class Standing:
                     return
         raise AssertionError(f"it never said {said!r}")
 
-    def _run(self, command: list[str], env: dict[str, str], *, check: bool) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=UP_S, check=False)
+    def _run(
+        self, command: list[str], env: dict[str, str], tree: Path = ROOT, *, check: bool
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, timeout=UP_S, check=False)
         if check and done.returncode != 0:
             raise AssertionError(f"{command} -> {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
