@@ -35,8 +35,9 @@ lint: ## style and types
 	@mypy
 	@if [ -d playbooks ]; then ansible-lint --offline -q playbooks; fi
 
+# Three at a time on two cores: they wait for real parts as much as they compute.
 check: setup lint ## lint and the tests that need no Docker: under 90 s
-	@pytest tests/unit tests/property -n 2 -q
+	@pytest tests/unit tests/property -n 3 -q
 
 # Two workers; niced, so that the boxes answer in time while the tools of both are at work.
 test: images check ## everything; what the README names

@@ -15,7 +15,7 @@ import pytest
 from infra import hub_bus, keys
 from infra.errors import NotVerified
 from infra.home import ROOT, place, write_private
-from infra.ops import recover, rungs
+from infra.ops import looking, recover, rungs
 from infra.ops.__main__ import main
 from infra.ops.looking import parse
 from infra.provision import commands, power
@@ -110,6 +110,7 @@ def test_a_dead_engine_is_restarted(ill: World, typed: Typed) -> None:
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing will help: not to be waited for."""
     monkeypatch.setattr("infra.ops.recover.PROVE_S", dict.fromkeys(rungs.KINDS, 0.1))
+    monkeypatch.setattr(looking, "ANSWER_S", 0.4)
 
 
 @pytest.mark.usefixtures("hurried")
