@@ -66,9 +66,8 @@ class Standing:
 
     def set_up(self, *words: str, tree: Path = ROOT, check: bool = True) -> subprocess.CompletedProcess[str]:
         """A command in a shell that has taken what `edgedrop env` says, in this checkout or a copy of it."""
-        exports = self.edgedrop("env").stdout
-        env = self.env | ({} if tree == ROOT else {"PYTHONPATH": str(tree)})
-        return self._run(["bash", "-c", f'{exports}\nexec "$@"', "shell", *words], env, tree, check=check)
+        exports = self.edgedrop("env").stdout.replace(f"PYTHONPATH={ROOT}", f"PYTHONPATH={tree}")
+        return self._run(["bash", "-c", f'{exports}\nexec "$@"', "shell", *words], self.env, tree, check=check)
 
     def killed_when(self, said: str, *arguments: str) -> None:
         """The CLI, killed once it has said so; a pattern."""
