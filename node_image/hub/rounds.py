@@ -17,15 +17,20 @@ PACE_S = 0.5
 WORST_PAUSE_S = 30.0
 
 
-def run(work: Callable[[], int], stop: threading.Event, away: tuple[type[Exception], ...] = (ChainFault,)) -> None:
+def run(
+    work: Callable[[], int],
+    stop: threading.Event,
+    away: tuple[type[Exception], ...] = (ChainFault,),
+    pace_s: float = PACE_S,
+) -> None:
     """Round after round, at once while there is work; who is `away` is asked with a growing, random pause."""
-    pause = PACE_S
+    pause = pace_s
     while not stop.is_set():
         try:
-            pause = 0.0 if work() else PACE_S
+            pause = 0.0 if work() else pace_s
         except away as fault:
             log("it does not answer as it must", level="warning", reason=str(fault))
-            pause = min(WORST_PAUSE_S, max(PACE_S, pause * 2))
+            pause = min(WORST_PAUSE_S, max(pace_s, pause * 2))
         stop.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311  jitter
 
 

@@ -14,6 +14,7 @@ from node_image.hub.ledger.database import DatabaseSettings
 from node_image.hub.relayer.work import Relayer
 from node_image.service import log
 
+PACE_S = 1.0  # chains have a block a second at most
 ONLY_ONE = 0x72656C61  # an advisory lock: two relayers would pay for the same vouchers twice
 
 
@@ -34,7 +35,7 @@ def main() -> int:
     rounds.serve_health(settings.port)
     with rounds.alone(engine, ONLY_ONE):
         log("relayer serves", port=settings.port)
-        rounds.run(Relayer(chain, key, engine).round, threading.Event())
+        rounds.run(Relayer(chain, key, engine).round, threading.Event(), pace_s=PACE_S)
     return 0
 
 
