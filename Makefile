@@ -39,9 +39,8 @@ lint: ## style and types
 check: setup lint ## lint and the tests that need no Docker: under 90 s
 	@pytest tests/unit tests/property -n 3 -q
 
-# Two workers; niced, so that the boxes answer in time while the tools of both are at work.
 test: images check ## everything; what the README names
-	@nice -n 5 pytest tests/e2e -n 2 --dist loadfile --no-loadscope-reorder -q --durations=10 --timeout=1500
+	@pytest tests/e2e -n 2 --dist loadfile --no-loadscope-reorder -q --durations=10 --timeout=1500
 
 bench: ## NAME=x: run a bench, write build/bench/<name>.json
 	@$(call run_by_name,bench)

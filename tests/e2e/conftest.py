@@ -17,15 +17,6 @@ from infra.plan.model import HubAddresses
 from tests.e2e.small_drop import write_small_drop
 from tests.e2e.standing import Standing, sweep
 
-# Each brings up a drop that no other test looks at.
-OF_THEIR_OWN = (
-    "test_adopted_box.py",
-    "test_hsm_out.py",
-    "test_incident.py",
-    "test_interrupts.py",
-    "test_lab.py",
-    "test_under_load.py",
-)
 QUAY_SUPPLY = 2400  # test_rotate sells all the while that a rotation lasts
 # test_autoscale has the second one come at the least load, and go when there is none.
 QUAY_SPARES = (
@@ -34,29 +25,25 @@ QUAY_SPARES = (
 )
 
 
-class TwoLabs(LoadFileScheduling):  # type: ignore[misc]  # no types are published
-    """Two workers, each with a lab of its own: one for what shares the drop `quay`, one for the drops that come and go.
+class LabsTogether(LoadFileScheduling):  # type: ignore[misc]  # no types are published
+    """Two workers: one for all that stands labs up, since two drops at a time starve each other, one for the rest.
 
-    The second one takes what needs no lab, too, file by file. Not by xdist's own groups: they hang on a node id that
-    pytest 9.2 no longer lets anybody set.
+    Not by xdist's own groups: they hang on a node id that pytest 9.2 no longer lets anybody set.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        if Path(file).name in OF_THEIR_OWN:
-            return "drops"
-        return "quay" if Standing.__name__ in (ROOT / file).read_text() else file
+        return "labs" if Standing.__name__ in (ROOT / file).read_text() else file
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TwoLabs:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LabsTogether:
     """For `--dist` whatever it is."""
-    return TwoLabs(config, log)
+    return LabsTogether(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first: what shares `quay`, then the drops of their own."""
-    stands = [item for item in items if hasattr(getattr(item, "module", None), Standing.__name__)]
-    items.sort(key=lambda item: (item not in stands, item.path.name in OF_THEIR_OWN))
+    """The labs' worker has the most to do and begins first."""
+    items.sort(key=lambda item: not hasattr(getattr(item, "module", None), Standing.__name__))
 
 
 def stood_up(home: Path) -> Iterator[Standing]:
