@@ -35,9 +35,8 @@ lint: ## style and types
 	@mypy
 	@if [ -d playbooks ]; then ansible-lint --offline -q playbooks; fi
 
-# Three at a time on two cores: they wait for real parts as much as they compute.
 check: setup lint ## lint and the tests that need no Docker: under 90 s
-	@pytest tests/unit tests/property -n 3 -q
+	@pytest tests/unit tests/property -n 2 -q
 
 test: images check ## everything; what the README names
 	@pytest tests/e2e -n 2 --dist loadfile --no-loadscope-reorder -q --durations=10 --timeout=1500

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -38,6 +39,7 @@ def path() -> Path:
     return home() / "overrides" / DROP / f"{NODE}.dsse.json"
 
 
+@cache  # the same one each time, whatever second it is
 def until(seconds: int, digest: str = OTHER) -> Override:
     """Issued an hour ago, over in so many seconds."""
     now = int(time.time())
