@@ -24,11 +24,14 @@ from node_image.protocol import command as protocol
 from node_image.recovery import clock, drained
 from tests import redfish
 from tests.e2e.hub_world import NATS
+from tests.e2e.recover_world import World, world
 from tests.e2e.standing import wait_for
-from tests.unit.ops.recover_world import World, world
 from tests.unit.recovery.box import ACTIVATE, NODE, STACK
 
-pytestmark = pytest.mark.skipif(not (ACTIVATE and NATS.exists()), reason="no nats-server or no systemd here")
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(not (ACTIVATE and NATS.exists()), reason="no nats-server or no systemd here"),
+]
 Typed = Callable[..., tuple[object, str, str]]
 
 
