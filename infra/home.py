@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import get_native_id
 
+from node_image import durable
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -26,7 +28,7 @@ def place(*parts: str) -> Path:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Write a file that only its owner may read; whole or not at all, however many do so at once."""
+    """Write a file that only its owner may read; on the disk, whole or not at all, however many do so at once."""
     _private_folder(path.parent)
     part = path.with_name(f"{path.name}.{os.getpid()}.{get_native_id()}.part")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -35,6 +37,7 @@ def write_private(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+    durable.sync(path.parent)
 
 
 def forget_private(path: Path) -> None:
