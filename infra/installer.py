@@ -8,8 +8,9 @@ from functools import cache
 from pathlib import Path
 
 from infra.home import ROOT
+from node_image.protocol import parcel
 
-NAME = "slots.pyz"
+NAME = parcel.INSTALLER
 PLACE = f"/usr/local/lib/edgedrop/{NAME}"
 REMEMBER = Path("playbooks") / "roles" / "record" / "files" / "remember.py"
 START = b"import sys\n\nfrom node_image.slots.__main__ import main\n\nsys.exit(main(sys.argv[1:]))\n"

@@ -15,11 +15,11 @@ import rfc8785
 from infra import keys
 from infra.errors import BadUsage, EdgedropError, NotVerified, StackNotUp
 from infra.home import home, place, write_private
-from node_image.protocol import dsse
+from node_image.protocol import dsse, parcel
 from node_image.protocol.errors import ProtocolError
 from node_image.spec import node_file
 
-PAYLOAD_TYPE = "application/vnd.edgedrop.release+json"
+PAYLOAD_TYPE = parcel.RELEASE_TYPE
 PUSH_S = 300
 CURRENT = "current"
 
@@ -76,6 +76,11 @@ def wanted(lab: str, named_in_drop: str | None) -> Release:
     if named_in_drop is None:
         return current(lab)
     return kept(named_in_drop, "the drop file names it: bring its envelope here, or name another")
+
+
+def chosen(lab: str, name: str | None, named_in_drop: str | None) -> Release:
+    """The one that a person names, else the wanted one."""
+    return named(lab, name) if name else wanted(lab, named_in_drop)
 
 
 def wanted_digest(lab: str, named_in_drop: str | None) -> str:

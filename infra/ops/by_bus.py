@@ -35,7 +35,7 @@ MIB = 1 << 20
 def reimage(stack: Stack, target: Target, name: str | None, *, again: bool, yes: bool, as_json: bool) -> None:
     """From words to proof, as `edgedrop reimage` does it over SSH."""
     node = target.node.name
-    release = _wanted(stack, name)
+    release = releases.chosen(stack.lab, name, plan_of(stack).release)
     made = _parcel(stack, target, release)
     say(f"{node} is given release {release.digest[:12]} by the bus: {made.size / MIB:.1f} MiB of documents and files")
     say("its engine pulls the images by its own uplink; journal, keys and what holds secrets stay as they are")
@@ -89,10 +89,6 @@ def _told(target: Target, action: Reimage) -> Answer:
         say(f"{target.node.name} has fetched it, and is told again")
         return commands.tell(target.wire, action, TAKE_S)
     return told
-
-
-def _wanted(stack: Stack, name: str | None) -> Release:
-    return releases.named(stack.lab, name) if name else releases.wanted(stack.lab, plan_of(stack).release)
 
 
 def _parcel(stack: Stack, target: Target, release: Release) -> Parcel:

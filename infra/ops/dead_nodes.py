@@ -31,8 +31,13 @@ def spares_in(stack: str, state: dict[str, Any]) -> list[Host]:
 
 
 def exclusions(dead: list[str]) -> list[str]:
-    """Pulumi's flags that leave a spare and all in it alone (every resource of a spare carries its name)."""
-    return [flag for name in dead for flag in ("--exclude", f"**::{name}", "--exclude", f"**::{name}-*")]
+    """Pulumi's flags that leave a spare and all in it alone."""
+    return [word for pattern in patterns(dead) for word in ("--exclude", pattern)]
+
+
+def patterns(dead: list[str]) -> list[str]:
+    """Of the URNs of a spare and all in it: every resource of a spare carries its name."""
+    return [pattern for name in dead for pattern in (f"**::{name}", f"**::{name}-*")]
 
 
 def _answers(host: Host) -> bool:

@@ -11,7 +11,7 @@ from infra import stacks
 from infra.errors import EdgedropError, StackLocked
 from infra.home import ROOT
 from infra.ops import pulumi_cli
-from infra.ops.dead_nodes import dead_spares
+from infra.ops.dead_nodes import dead_spares, patterns
 from infra.ops.down import take_down
 from infra.ops.heal import mend
 from infra.ops.output import say
@@ -34,7 +34,7 @@ def converge(stack: Stack, *, stand: bool) -> None:
     for spare in dead:
         say(f"[bold yellow]{stack.name}: {spare} does not answer and is left out[/]")
     try:
-        made.up(exclude=[f"**::{name}{rest}" for name in dead for rest in ("", "-*")] or None, color="never")
+        made.up(exclude=patterns(dead) or None, color="never")
     except automation.ConcurrentUpdateError as fault:
         raise StackLocked(f"{stack.name} is held by another run", "it is tried again") from fault
     except automation.CommandError as fault:

@@ -21,14 +21,13 @@ from infra.ops.closeout import close_out
 from infra.ops.epoch import Known, free_leases
 from infra.ops.output import say
 from infra.ops.place import Place, ask_ledger, find_place
-from infra.ops.served import ANSWER_S, in_service
+from infra.ops.served import ANSWER_S, SEEN_S, in_service
 from infra.ops.shipping import ship
 from infra.ops.standing import standing
 from infra.plan.model import DropPlan, Geography
 from infra.stacks import Stack
 from node_image.hub.chain import Status
 
-SEEN_S = 20.0  # a front believes a node after 3 s of good checks
 POLL_S = 0.2
 COME, GO = "autoscale up", "autoscale down"
 STANDING: tuple[Stage, ...] = ("coming", "up", "closing")

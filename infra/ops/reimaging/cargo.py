@@ -91,6 +91,6 @@ def from_stick(folder: Path, stack: Stack, plan: DropPlan) -> Source:
 def from_lab(client: httpx.Client, name: str | None, stack: Stack, plan: DropPlan) -> Source:
     """The release that is named, else the one that the drop wants."""
     lab = stacks.load(stack.lab)
-    wanted = releases.named(lab.name, name) if name else releases.wanted(lab.name, plan.release)
+    wanted = releases.chosen(lab.name, name, plan.release)
     registry = LabRegistry(client, plan_lab(lab.slot).registry_push)
     return Source(stack, plan, wanted, releases.envelope(wanted.digest), registry)
