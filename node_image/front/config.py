@@ -57,6 +57,7 @@ class FrontOptions:
     connect_ms: int = 250
     queue_ms: int = 1000
     server_ms: int = 800
+    pause_ms: int = 150  # two of them are longer than it takes to see that a node is dead
     tries: int = 6  # more of them; one goes to the appliances, the next to the spares
     errors: int = 4  # one after the other: no single claim takes a node of both pools out
 
@@ -74,10 +75,14 @@ def render(geo: str, nodes: tuple[FrontNode, ...], options: FrontOptions | None 
     parts = [_global(geo, chosen), _defaults(geo, chosen), _claims(geo, chosen, lent=bool(lent))]
     for at, name in enumerate(OWN):
         others = [other for other in (name, OWN[1 - at], LENT) if held[other]]
-        parts += [_first(name, others, chosen), _pool(name, held[name], chosen)]
+        parts += [_first(name, others, chosen), _pool(name, held[name], chosen, lent=bool(lent))]
     if lent:
         others = [other for other in (LENT, *reversed(OWN)) if held[other]]
-        parts += [_first(LENT, others, chosen), _pool(LENT, lent, chosen), _pages(f"{LENT}-pages", lent, chosen)]
+        parts += [
+            _first(LENT, others, chosen),
+            _pool(LENT, lent, chosen, lent=True),
+            _pages(f"{LENT}-pages", lent, chosen),
+        ]
     last = (_pages("pages", own, chosen), _anyone(nodes), _lookup(nodes), _stats(chosen, lent=bool(lent)))
     return "\n".join((*parts, *last))
 
@@ -187,12 +192,20 @@ backend {name}-first
 """
 
 
-def _pool(name: str, nodes: tuple[FrontNode, ...], options: FrontOptions) -> str:
+def _pool(name: str, nodes: tuple[FrontNode, ...], options: FrontOptions, *, lent: bool) -> str:
+    pools = POOLS if lent else OWN
+    others = [f"{_out([name])} {{ nbsrv({other}) gt 0 }}" for other in pools if other != name]
+    pauses = "\n".join(f"    http-request tarpit deny_status 503 if {there}" for there in others)
     lines = "\n".join(_server(node) for node in nodes)
     return f"""\
 frontend to-{name}
     bind unix@{options.folder / name}.sock mode 600
     no log
+    # A pool without a node in service refuses by and by: else a claim has used up its tries before it is known that the
+    # other pool's last node is dead. Once it is, whoever is alive is asked.
+    timeout tarpit {options.pause_ms}ms
+{pauses}
+    use_backend {ANYONE} if {_out(pools)}
     default_backend {name}
 
 backend {name}

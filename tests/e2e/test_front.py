@@ -11,6 +11,7 @@ import time
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -238,6 +239,15 @@ def test_no_claim_fails_while_the_appliance_stands_aside(site: Site) -> None:
     assert APPLIANCE in {one.node for one in seen if one.sent > times[1]}
 
 
+def test_no_claim_fails_that_is_under_way_when_the_last_node_in_service_dies(site: Site) -> None:
+    """50 claims/s; the spare lives and isn't in service, as a starved one may be, and the appliance is killed."""
+    site.be(SPARE, ready=False)
+    site.be(APPLIANCE, claims="0.1s")
+    seen = site.load(100, 50, (1, site.nodes[APPLIANCE].kill))
+    assert {one.status for one in seen} <= {200, 201}, Counter(one.status for one in seen)
+    assert {one.node for one in seen} == {APPLIANCE, SPARE}
+
+
 def test_a_place_that_is_cut_off_still_hands_out_reserve_vouchers(site: Site) -> None:
     """No node is ready, each is alive; one that is drained is asked even then by nobody."""
     for name in (APPLIANCE, SPARE):
@@ -252,15 +262,12 @@ def test_a_place_that_is_cut_off_still_hands_out_reserve_vouchers(site: Site) ->
 
 def test_phones_that_are_slow_to_take_a_picture_keep_nobody_from_claiming(site: Site) -> None:
     host, port = site.url.removeprefix("http://").split(":")
-    phones = [socket.create_connection((host, int(port)), 5) for _ in range(2 * AT_ONCE)]
-    try:
-        for phone in phones:
+    with ExitStack() as phones:
+        for _ in range(2 * AT_ONCE):
+            phone = phones.enter_context(socket.create_connection((host, int(port)), 5))
             phone.sendall(b"GET /assets/large HTTP/1.1\r\nHost: quay\r\n\r\n")
             assert phone.recv(12) == b"HTTP/1.1 200"
         assert {(one.status, one.node) for one in site.load(40, 100)} == {(201, APPLIANCE)}
-    finally:
-        for phone in phones:
-            phone.close()
 
 
 def test_spares_wait_while_an_appliance_is_up(site: Site) -> None:

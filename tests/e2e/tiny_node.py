@@ -13,7 +13,7 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
-LARGE = 16 << 20  # more than any socket takes unread
+LARGE = b"x" * (16 << 20)  # more than any socket takes unread
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -27,7 +27,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         claim = self.path.removeprefix("/v1/claims/")
         if self.path == "/assets/large":
-            self.answer(200, {"picture": "x" * LARGE})
+            self.send(200, LARGE)
             return
         known = self.path in ("/livez", "/v1/drop") or claim in self.claims
         if self.path == "/readyz":
@@ -57,7 +57,9 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(200 if claim in self.claims else 404, {"claim_id": claim})
 
     def answer(self, status: int, body: dict[str, str]) -> None:
-        data = json.dumps(body).encode()
+        self.send(status, json.dumps(body).encode())
+
+    def send(self, status: int, data: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         self.send_header("X-Edgedrop-Node", self.name)
