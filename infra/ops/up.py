@@ -14,6 +14,7 @@ from infra.errors import EdgedropError, StackNotUp
 from infra.ops import pulumi_cli
 from infra.ops.dead_nodes import dead_spares, exclusions
 from infra.ops.diverted import restore
+from infra.ops.interrupts import heard
 from infra.ops.output import confirm, say
 from infra.ops.prepare import image_ids, lab_file, prepare_drop, prepare_home, publish_release
 from infra.ops.served import geographies_of, not_served
@@ -48,11 +49,14 @@ def bring_up(wanted: tuple[Stack, ...], aside: Collection[str] = ()) -> None:
     prepare_home()
     for rank in RANK:
         group = [stack for stack in wanted if stack.kind == rank]
-        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        # The terminal sends a Ctrl-C to each pulumi as well; they decide when it is over.
+        with heard() as pressed, ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
             work = partial(_try_one, aside=aside, alone=len(group) == 1)
             faults = [fault for fault in pool.map(work, group) if fault]
         if faults:
             raise faults[0]
+        if pressed():
+            raise KeyboardInterrupt
 
 
 def _try_one(stack: Stack, aside: Collection[str], *, alone: bool) -> EdgedropError | None:

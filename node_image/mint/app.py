@@ -73,24 +73,23 @@ class Mint:
 
     async def claim(self, request: Request) -> Response:
         """POST /v1/claims; no new one is taken while the node is too hot or drained, those it took are answered."""
-        began = time.perf_counter()
+        began, body = time.perf_counter(), await request.body()
+        if len(body) > MAX_BODY:
+            return _problem(problem("bad_claim", f"a claim has at most {MAX_BODY} bytes"))
         if stopped := self._stopped():
-            return await self._taken_before(request, stopped, began)
-        return await self._claim(request, began)
+            return await self._taken_before(body, stopped, began)
+        return await self._claim(body, began)
 
-    async def _taken_before(self, request: Request, stopped: Problem, began: float) -> Response:
+    async def _taken_before(self, body: bytes, stopped: Problem, began: float) -> Response:
         """The voucher again of a claim that has one here; its own signer alone is asked, and signs nothing."""
         try:
-            asked = read_claim(await request.body(), self.facts)
+            asked = read_claim(body, self.facts)
             told = await self.signer.own.ask("find", claim_id=asked["claim_id"])
         except (BadClaim, SignerRefused, SignerAway):
             return self._refuse(stopped, began)
         return _json(told) if answers(told, asked) else self._refuse(stopped, began)
 
-    async def _claim(self, request: Request, began: float) -> Response:
-        body = await request.body()
-        if len(body) > MAX_BODY:
-            return _problem(problem("bad_claim", f"a claim has at most {MAX_BODY} bytes"))
+    async def _claim(self, body: bytes, began: float) -> Response:
         try:
             asked = read_claim(body, self.facts)
             told = await self.signer.ask("claim", **asked)

@@ -17,6 +17,7 @@ import httpx
 from infra import diversions
 from infra.audit import audited
 from infra.errors import EdgedropError, Unreachable
+from infra.ops.interrupts import heard
 from infra.ops.output import say
 from infra.ops.reimaging.looking import Looked
 from infra.ops.reimaging.one import Job, carry_out, judge
@@ -63,8 +64,10 @@ class Rolling:
         self.stands = {name: Stand.DONE if self.looked[name].well else Stand.WAITING for name in self.jobs}
         last = time.monotonic()
         # trust_env: a proxy of this machine knows nothing of the drop's addresses.
-        with httpx.Client(timeout=ANSWER_S, trust_env=False) as client:
+        with heard() as pressed, httpx.Client(timeout=ANSWER_S, trust_env=False) as client:
             while self._goes_on():
+                if pressed():
+                    self._interrupted()
                 if self._begin(client) or self._hear():
                     last = time.monotonic()
                 elif not self._count(Stand.TAKEN) and time.monotonic() - last > SEEN_S:
@@ -97,19 +100,20 @@ class Rolling:
         self.heard.put((name, time.monotonic() - begun, fault))
 
     def _hear(self) -> bool:
-        """What became of one, if one ends soon; the first Ctrl-C lets those under way end."""
+        """What became of one, if one ends soon."""
         try:
             name, seconds, fault = self.heard.get(timeout=POLL_S)
         except queue.Empty:
             return False
-        except KeyboardInterrupt:
-            if self.stopped:
-                raise
-            say("no other node begins; once more leaves those under way to themselves")
-            self.stopped = EdgedropError("it was interrupted", "the same command goes on")
-            return True
         self._end(name, seconds, fault)
         return True
+
+    def _interrupted(self) -> None:
+        """The first Ctrl-C lets those under way end."""
+        if self.stopped:
+            raise KeyboardInterrupt
+        say("no other node begins; once more leaves those under way to themselves")
+        self.stopped = EdgedropError("it was interrupted", "the same command goes on")
 
     def _end(self, name: str, seconds: float, fault: Exception | None) -> None:
         if fault is not None and not isinstance(fault, EdgedropError):

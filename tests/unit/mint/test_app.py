@@ -317,6 +317,8 @@ def test_drained_it_takes_no_new_claim_and_answers_what_it_sold(drop: Drop, http
         assert (kept.status_code, kept.json()) == (200, sold)
         for other in (same | {"slot": 1}, same | {"to": "0x" + "01" * 20}, {}):
             assert client.post("/v1/claims", json=other).status_code == 503
+        large = client.post("/v1/claims", content=b"x" * 9000)
+        assert (large.status_code, large.json()["error"]["code"]) == (400, "bad_claim"), "as where it sells"
         (tmp_path / drained.FILE).write_text("{")
         assert client.get("/readyz").status_code == 503, "one that can't be read is lifted by undrain alone"
         drained.lift(tmp_path)

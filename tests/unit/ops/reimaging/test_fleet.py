@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import queue
+import signal
 import threading
 from pathlib import Path
 
@@ -94,7 +95,8 @@ class Interrupted(queue.Queue[tuple[str, float, Exception | None]]):
     def get(self, block: bool = True, timeout: float | None = None) -> tuple[str, float, Exception | None]:
         if self.times:
             self.times -= 1
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
+            raise queue.Empty
         return super().get(block, timeout)
 
 
