@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +17,17 @@ ONE_FRAME = 512  # most frames are shorter
 
 
 class DiskFault(Exception):
-    """A write or a sync failed: nothing after it may be signed. A second sync would lie (fsyncgate): see `rewind`."""
+    """A write or a sync failed, or it is another process's: nothing after it may be signed.
+
+    A second sync would lie (fsyncgate): see `rewind`.
+    """
 
 
 class JournalFile:
-    """One grant's journal, open for appending by one process.
+    """One grant's journal, open for appending by one process: DiskFault where another one has it open.
+
+    An engine that was killed may have forgotten a signer that still runs when it starts the next one. The lock
+    (flock(2)) ends with the process that has it, however that ends.
 
     Appended bytes wait in memory until `flush` or `sync`; reading sees them there.
     """
@@ -29,6 +36,11 @@ class JournalFile:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as fault:
+            os.close(self._file)
+            raise DiskFault("another process has the journal open: two signers would sign one number twice") from fault
         self._waiting = bytearray()
         self.written = self.durable = os.fstat(self._file).st_size
         self.torn = 0

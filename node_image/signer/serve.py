@@ -28,9 +28,10 @@ async def serve_grant(
     `keys` are the node's where it may be told to give them up.
     """
     name = label(facts)
-    key, enrolment = await _warm(facts, lambda: (key_of(name), key_of(reserves.label(facts.node))), socket)
+    # First: whoever has it has the socket, too, and may keep it.
     file = JournalFile(journals / (name.replace("/", ".") + ".journal"))
     try:
+        key, enrolment = await _warm(facts, lambda: (key_of(name), key_of(reserves.label(facts.node))), socket)
         if file.torn:
             log("cut off an append that never finished; nothing in it was signed", level="warning", bytes=file.torn)
         signer = Signer(facts, key, enrolment, file)

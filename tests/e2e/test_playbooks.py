@@ -322,6 +322,40 @@ def test_past_a_dead_leaf_and_with_a_dead_engine_it_still_answers(node: Node, wi
     assert running(node) == {f"edgedrop-{one}" for one in SERVICES}
 
 
+# What an engine leaves that is killed just when it has started a container, and has not written that down yet.
+FORGET = """\
+image=$(docker inspect -f '{{.Image}}' edgedrop-cooling)
+id=$(docker run -d --name lost --entrypoint sleep $image 900)
+docker inspect -f '{{.State.Pid}}' lost
+kill -STOP $(systemctl show -p MainPID --value docker.service)
+sed -i 's/"Running":true/"Running":false/; s/"Pid":[0-9]*/"Pid":0/' /var/lib/docker/containers/$id/config.v2.json
+systemctl kill -s KILL docker.service"""
+
+
+def test_what_a_killed_engine_forgot_is_ended_and_all_else_runs_on(node: Node) -> None:
+    """Else the next start puts a second one beside it, on the same journal."""
+    before = pids(node)
+    lost = node.box.run("sh", "-ec", FORGET)
+    ask = ("sh", "-c", f"test -d /proc/{lost} && echo runs || true")
+    assert node.box.run(*ask) == "runs", "the engine's end is none of its containers'"
+    wait_for(lambda: node.box.run(*ask) == "", 30, "its end")
+    assert pids(node) == before
+    node.box.run("docker", "rm", "-f", "lost")
+
+
+def pids(node: Node) -> dict[str, str]:
+    """Of each service's container, once the engine answers."""
+    each = ("docker", "inspect", "-f", "{{.Name}} {{.State.Pid}}", *(f"edgedrop-{one}" for one in SERVICES))
+    found: dict[str, str] = {}
+
+    def told() -> bool:
+        found.update(line.partition(" ")[::2] for line in docker("exec", node.box.container, *each, check=False).splitlines())
+        return len(found) == len(SERVICES)
+
+    wait_for(told, 30, "the engine")
+    return found
+
+
 def test_without_a_hub_it_lives_and_a_hung_one_is_started_anew(
     standing: Standing, hub: HubAddresses, node: Node, wire: Wire
 ) -> None:

@@ -49,5 +49,5 @@ def test_the_door_has_no_network_and_the_agent_no_rights(units: Path) -> None:
 def test_every_unit_is_put_there(units: Path) -> None:
     assert units
     placed = (ROLE / "tasks" / "configure.yml").read_text()
-    assert len(UNITS) == 6
+    assert len(UNITS) == 7
     assert [name for name in UNITS if f"- {name}\n" not in placed] == []

@@ -37,7 +37,7 @@ class Box:
     booted_ms: int = NOW * 1000 - 50_000
     witness: Witness = field(init=False)
     facts: DropFacts = field(init=False)
-    files: list[JournalFile] = field(default_factory=list)
+    files: dict[Path, JournalFile] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.witness = Witness(KEY, now_ms=lambda: self.now_ms)
@@ -62,11 +62,18 @@ class Box:
         """Another boot, another count."""
         self.boot, self.booted_ms = self.boot + "'", self.now_ms
 
+    def journal(self, path: Path) -> JournalFile:
+        """Open; the process that had it open before has died."""
+        if died := self.files.pop(path, None):
+            died.close()
+        self.files[path] = JournalFile(path)
+        return self.files[path]
+
     async def open(self, path: Path | None = None) -> Signer:
         """A signer process on this disk."""
         keystore = open_keystore(f"file:?folder={self.folder}/keys")
-        self.files.append(JournalFile(path or self.path))
-        signer = Signer(self.facts, keystore.key("one"), keystore.key("enrol"), self.files[-1], self.count)
+        file = self.journal(path or self.path)
+        signer = Signer(self.facts, keystore.key("one"), keystore.key("enrol"), file, self.count)
         await signer.open()
         return signer
 

@@ -15,5 +15,5 @@ def box(tmp_path: Path) -> Iterator[Box]:
     """A machine in the midst of the window."""
     made = Box(tmp_path)
     yield made
-    for file in made.files:
+    for file in made.files.values():
         file.close()

@@ -22,7 +22,6 @@ from node_image.signer import giving_up, reserves
 from node_image.signer.client import SignerClient, SignerRefused
 from node_image.signer.core import Refused, Signer
 from node_image.signer.giving_up import REASON, NodeKeys, label
-from node_image.signer.journal_file import JournalFile
 from node_image.signer.keystores import HsmFault, Shared
 from node_image.signer.keystores.file import FileKeystore
 from node_image.signer.status import status
@@ -46,9 +45,8 @@ def keys_of(box: Box) -> NodeKeys:
 
 async def serve(box: Box, keys: NodeKeys) -> Signer:
     """As serve_grant does it."""
-    box.files.append(JournalFile(box.path))
     enrolment = keys.key(reserves.label(box.facts.node))
-    signer = Signer(box.facts, keys.key(label(box.facts)), enrolment, box.files[-1], box.count)
+    signer = Signer(box.facts, keys.key(label(box.facts)), enrolment, box.journal(box.path), box.count)
     await signer.open()
     keys.signers[box.facts.epoch] = signer
     return signer

@@ -9,7 +9,7 @@ import pytest
 from node_image.protocol import journal
 from node_image.protocol.errors import JournalDamaged
 from node_image.protocol.journal import Frame, Kind
-from node_image.signer.journal_file import JournalFile
+from node_image.signer.journal_file import DiskFault, JournalFile
 
 
 def written(path: Path) -> list[Frame]:
@@ -66,6 +66,14 @@ def test_what_was_appended_is_read_back(tmp_path: Path) -> None:
     assert tuple(JournalFile(tmp_path / "new" / "j").replay()) == (frame,)
 
 
+def test_one_process_has_it_open(tmp_path: Path) -> None:
+    file = JournalFile(tmp_path / "j")
+    with pytest.raises(DiskFault, match="another process has the journal open"):
+        JournalFile(tmp_path / "j")
+    file.close()
+    JournalFile(tmp_path / "j").close()
+
+
 def test_rewind_cuts_off_what_no_sync_confirmed(tmp_path: Path) -> None:
     one, two = written(tmp_path / "other")[:2]
     file = JournalFile(tmp_path / "j")
@@ -80,6 +88,7 @@ def test_rewind_cuts_off_what_no_sync_confirmed(tmp_path: Path) -> None:
     file.append(two.raw)
     file.flush()
     file.sync()
+    file.close()
     assert tuple(JournalFile(tmp_path / "j").replay()) == (one, two)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -125,6 +127,16 @@ def test_after_a_kill_every_answered_claim_is_there_with_its_digest(drop: Drop) 
             process.wait()
     before, after = told
     assert [(one.token_id, one.batch) for one in after] == [(one.token_id, one.batch) for one in before]
+
+
+def test_a_second_signer_of_the_grant_ends_and_the_first_one_goes_on(drop: Drop, client: SignerClient) -> None:
+    """An engine that was killed may start one while it has forgotten another: two would sign one number twice."""
+    asyncio.run(claim(client, drop.claim("one")))
+    command = [sys.executable, "-m", "node_image.signer"]
+    second = subprocess.run(command, env=drop.environment(), stderr=subprocess.PIPE, timeout=20, check=False)
+    assert (second.returncode, b"another process has the journal open" in second.stderr) == (1, True), second.stderr
+    asyncio.run(claim(SignerClient(drop.socket), drop.claim("two")))
+    assert sum(frame.kind is Kind.CLAIM for frame in frames(drop)) == 2
 
 
 def test_every_signature_has_its_header_before_it(drop: Drop, client: SignerClient) -> None:
