@@ -60,9 +60,9 @@ def forgotten(there: Iterable[Shim], running: frozenset[str], engine_started: in
 
 def main() -> int:
     """One look; containerd ends what a shim held when that is killed."""
-    engine = run(("systemctl", "show", "--property", "MainPID", "--value", ENGINE))
     there = shims()
-    listed = run(("docker", "ps", "--quiet", "--no-trunc"))
+    listed = run(("docker", "ps", "--quiet", "--no-trunc"))  # its socket holds us until it is up
+    engine = run(("systemctl", "show", "--property", "MainPID", "--value", ENGINE))
     if not (engine.ok and listed.ok and engine.text.strip() not in ("", "0")):
         log("the engine does not say what it runs", level="error", reason=listed.last or engine.last)
         return 1

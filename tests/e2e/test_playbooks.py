@@ -324,6 +324,7 @@ def test_past_a_dead_leaf_and_with_a_dead_engine_it_still_answers(node: Node, wi
 
 # What an engine leaves that is killed just when it has started a container, and has not written that down yet.
 FORGET = """\
+systemctl reset-failed docker.service docker.socket  # three starts a minute, and the test before had one
 image=$(docker inspect -f '{{.Image}}' edgedrop-cooling)
 id=$(docker run -d --name lost --entrypoint sleep $image 900)
 docker inspect -f '{{.State.Pid}}' lost
@@ -349,7 +350,9 @@ def pids(node: Node) -> dict[str, str]:
     found: dict[str, str] = {}
 
     def told() -> bool:
-        found.update(line.partition(" ")[::2] for line in docker("exec", node.box.container, *each, check=False).splitlines())
+        found.update(
+            line.partition(" ")[::2] for line in docker("exec", node.box.container, *each, check=False).splitlines()
+        )
         return len(found) == len(SERVICES)
 
     wait_for(told, 30, "the engine")
