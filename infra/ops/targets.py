@@ -83,17 +83,22 @@ def _slot(stack: str) -> int:
 def _used_slots() -> set[int]:
     """Second bytes of the 10.x networks that the engine has already, whoever made them."""
     networks = _docker("network", "ls", "-q").split()
-    shown = json.loads(_docker("network", "inspect", *networks)) if networks else []
+    # One that is gone between the two questions is an error of the second, which tells of all others.
+    shown = json.loads(_docker("network", "inspect", *networks, some=True)) if networks else []
     configs = [config for network in shown for config in network["IPAM"]["Config"] or []]
     subnets = [config.get("Subnet", "") for config in configs]
     return {int(subnet.split(".")[1]) for subnet in subnets if subnet.startswith("10.")}
 
 
-def _docker(*arguments: str) -> str:
+def _docker(*arguments: str, some: bool = False) -> str:
+    """What it says; MissingTool where it fails, with `some` only where it then says nothing."""
+    hint = "type: make setup"
     try:
-        done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=ANSWER_S, check=True)
+        done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=ANSWER_S, check=False)
     except (OSError, subprocess.SubprocessError) as fault:
-        raise MissingTool("no Docker engine answers", "type: make setup") from fault
+        raise MissingTool("no Docker engine answers", hint) from fault
+    if done.returncode != 0 and not (some and done.stdout.strip()):
+        raise MissingTool(f"no Docker engine answers: {done.stderr.strip()[:200]}", hint)
     return done.stdout
 
 

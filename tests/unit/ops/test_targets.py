@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from infra import stacks
-from infra.errors import BadUsage
+from infra.errors import BadUsage, MissingTool
 from infra.ops import targets
 from infra.ops.targets import resolve
 
@@ -17,6 +17,28 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("EDGEDROP_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(targets, "_used_slots", lambda: {16})
     return tmp_path
+
+
+USED = targets._used_slots  # the real one
+
+
+def engine(folder: Path, monkeypatch: pytest.MonkeyPatch, inspect: str) -> None:
+    """A `docker` that lists two networks, and then says this of them."""
+    program = folder / "docker"
+    program.write_text(f'#!/bin/sh\n[ "$2" = ls ] && echo "one two" && exit\n{inspect}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_a_network_that_goes_while_it_is_looked_at_is_no_dead_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = '[{"IPAM": {"Config": [{"Subnet": "10.21.0.0/16"}]}}]'
+    engine(tmp_path, monkeypatch, f"echo '{one}'; echo 'Error: No such network: two' >&2; exit 1")
+    assert USED() == {21}
+    engine(tmp_path, monkeypatch, "echo 'Cannot connect' >&2; exit 1")
+    with pytest.raises(MissingTool, match="no Docker engine answers: Cannot connect"):
+        USED()
 
 
 def test_a_lab_comes_before_its_drop_whatever_was_named_first() -> None:
