@@ -25,25 +25,33 @@ QUAY_SPARES = (
 )
 
 
-class LabsTogether(LoadFileScheduling):  # type: ignore[misc]  # no types are published
-    """Two workers: one for all that stands labs up, since two drops at a time starve each other, one for the rest.
+SHARES = f"shared: {Standing.__name__}"  # how a test asks for the lab that it shares
+
+
+class SharedTogether(LoadFileScheduling):  # type: ignore[misc]  # no types are published
+    """Two workers: one for all that uses the shared lab, one for the files that have a lab of their own, then the rest.
 
     Not by xdist's own groups: they hang on a node id that pytest 9.2 no longer lets anybody set.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return "labs" if Standing.__name__ in (ROOT / file).read_text() else file
+        return "shared" if SHARES in (ROOT / file).read_text() else file
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LabsTogether:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SharedTogether:
     """For `--dist` whatever it is."""
-    return LabsTogether(config, log)
+    return SharedTogether(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The labs' worker has the most to do and begins first."""
-    items.sort(key=lambda item: not hasattr(getattr(item, "module", None), Standing.__name__))
+    """What uses the shared lab is the most and begins first, then what has a lab of its own."""
+
+    def rank(item: pytest.Item) -> tuple[bool, bool]:
+        text = item.path.read_text()
+        return SHARES not in text, Standing.__name__ not in text
+
+    items.sort(key=rank)
 
 
 def stood_up(home: Path) -> Iterator[Standing]:

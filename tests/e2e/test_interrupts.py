@@ -52,29 +52,29 @@ def killed(process: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.parametrize("cut", [once, twice, killed])
-def test_heal_and_up_converge(shared: Standing, tmp_path: Path, cut: Callable[[subprocess.Popen[str]], None]) -> None:
-    before, stack = everything(shared.run), f"{cut.__name__}-{shared.run}"
+def test_heal_and_up_converge(standing: Standing, tmp_path: Path, cut: Callable[[subprocess.Popen[str]], None]) -> None:
+    before, stack = everything(standing.run), f"{cut.__name__}-{standing.run}"
     file = write_small_drop(tmp_path, cut.__name__, 40)
-    words = ("up", stack, "--lab", shared.lab, "--file", str(file), "--yes")
+    words = ("up", stack, "--lab", standing.lab, "--file", str(file), "--yes")
     try:
         for point, moment in POINTS.items():
             if point == "play":  # a Ctrl-C at the point before has waited for the play: there must be one again
                 docker("exec", f"{stack}-pier-appliance1", "docker", "rm", "-f", "edgedrop-courier", check=False)
-            cut_off(shared, words, moment, cut)
-            shared.edgedrop("heal", stack, "--yes")
-            assert processes_of(shared.home) == [], point
-            assert locks_of(shared.home) == [], point
+            cut_off(standing, words, moment, cut)
+            standing.edgedrop("heal", stack, "--yes")
+            assert processes_of(standing.home) == [], point
+            assert locks_of(standing.home) == [], point
         leave_a_stray(stack)
-        leave_half_a_twin(shared, stack)
-        shared.runbook("up-was-cut-off", stack)
-        assert "nothing to heal" in shared.edgedrop("heal", stack, "--yes").stderr
-        assert changes(shared.pulumi("preview", stack=stack).stdout) == ""
+        leave_half_a_twin(standing, stack)
+        standing.runbook("up-was-cut-off", stack)
+        assert "nothing to heal" in standing.edgedrop("heal", stack, "--yes").stderr
+        assert changes(standing.pulumi("preview", stack=stack).stdout) == ""
         assert made(stack) == MADE
-        told = json.loads(shared.edgedrop("status", stack, "--json").stdout)
+        told = json.loads(standing.edgedrop("status", stack, "--json").stdout)
         assert (told["agree"], told["geographies"][0]["ready"]) == (True, 2)
-        shared.edgedrop("down", stack, "--yes")
-        assert everything(shared.run) == before
-        assert processes_of(shared.home) == []
+        standing.edgedrop("down", stack, "--yes")
+        assert everything(standing.run) == before
+        assert processes_of(standing.home) == []
     finally:
         sweep(stack)
 
@@ -86,22 +86,22 @@ def leave_a_stray(stack: str) -> None:
     docker("exec", box, "docker", "create", "--name", "stray", "--label", f"edgedrop.stack={stack}", image)
 
 
-def leave_half_a_twin(shared: Standing, stack: str) -> None:
+def leave_half_a_twin(standing: Standing, stack: str) -> None:
     """What a kill between the creation of that file and its first byte leaves; no `pulumi` runs then, on any stack."""
-    checkpoint = shared.home / "pulumi" / ".pulumi" / "stacks" / "edgedrop" / f"{stack}.json"
+    checkpoint = standing.home / "pulumi" / ".pulumi" / "stacks" / "edgedrop" / f"{stack}.json"
     checkpoint.with_name(f"{checkpoint.name}.attrs").write_text("")
-    told = shared.edgedrop("up", shared.lab, "--yes", check=False)
+    told = standing.edgedrop("up", standing.lab, "--yes", check=False)
     assert (told.returncode, f"edgedrop heal {stack}" in told.stderr) == (1, True), told.stderr
 
 
 def cut_off(
-    shared: Standing, words: tuple[str, ...], moment: str, cut: Callable[[subprocess.Popen[str]], None]
+    standing: Standing, words: tuple[str, ...], moment: str, cut: Callable[[subprocess.Popen[str]], None]
 ) -> None:
     """Begin an `up` and cut it off when its progress says `moment`."""
     command = [sys.executable, "-m", "infra.ops", *words]
     heard: list[str] = []
     with subprocess.Popen(
-        command, cwd=ROOT, env=shared.env, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command, cwd=ROOT, env=standing.env, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         assert process.stderr
         for line in process.stderr:
