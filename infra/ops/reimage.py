@@ -113,8 +113,9 @@ def _alone(source: Source, job: Job, *, yes: bool, as_json: bool) -> None:
     _say_what_will_be(source, job)
     confirm(f"re-image {job.node.name}", yes=yes)
     begun = time.monotonic()
-    with audited("reimage", job.drop, [job.node.name], job.trail), bar_of_one(people) as watch:
-        ended = carry_out(job, watch)
+    with audited("reimage", job.drop, [job.node.name], job.trail):
+        with bar_of_one(people) as watch:
+            ended = carry_out(job, watch)
         _report(job, ended, time.monotonic() - begun, as_json=as_json)
 
 
