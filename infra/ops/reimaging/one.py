@@ -133,6 +133,7 @@ def _ground(job: Job, watch: Watch) -> None:
         (Path(folder) / installer.NAME).write_bytes(job.cargo.pyz)
         shared = {"edgedrop_containers": document.containers, "edgedrop_registry": document.registry}
         play(job.host, "reimage.yml", hostvars(job.host, shared, Path(folder)), watch.say)
+    watch.say(f"its recovery agent, where that was wiped too: edgedrop up {job.drop}, once it sells")
 
 
 def _stage(job: Job, box: Installer, watch: Watch) -> None:
