@@ -63,8 +63,11 @@ def main() -> int:
     there = shims()
     listed = run(("docker", "ps", "--quiet", "--no-trunc"))  # its socket holds us until it is up
     engine = run(("systemctl", "show", "--property", "MainPID", "--value", ENGINE))
-    if not (engine.ok and listed.ok and engine.text.strip() not in ("", "0")):
-        log("the engine does not say what it runs", level="error", reason=listed.last or engine.last)
+    if not listed.ok:
+        log("the engine does not say what it runs", level="error", reason=listed.last)
+        return 1
+    if not engine.ok or engine.text.strip() in ("", "0"):
+        log("systemd knows no process of the engine", level="error", reason=engine.last)
         return 1
     for shim in forgotten(there, frozenset(listed.text.split()), started(int(engine.text))):
         log("a container that the engine has forgotten is ended", level="warning", container=shim.container)
