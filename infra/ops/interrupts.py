@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def heard() -> Iterator[Callable[[], bool]]:
+def listening() -> Iterator[Callable[[], bool]]:
     """Asks whether Ctrl-C was pressed since; each press is told once. For the main thread."""
     presses: list[int] = []
 

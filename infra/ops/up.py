@@ -14,7 +14,7 @@ from infra.errors import EdgedropError, StackNotUp
 from infra.ops import pulumi_cli
 from infra.ops.dead_nodes import dead_spares, exclusions
 from infra.ops.diverted import restore
-from infra.ops.interrupts import heard
+from infra.ops.interrupts import listening
 from infra.ops.output import confirm, say
 from infra.ops.prepare import image_ids, lab_file, prepare_drop, prepare_home, publish_release
 from infra.ops.served import geographies_of, not_served
@@ -50,7 +50,7 @@ def bring_up(wanted: tuple[Stack, ...], aside: Collection[str] = ()) -> None:
     for rank in RANK:
         group = [stack for stack in wanted if stack.kind == rank]
         # The terminal sends a Ctrl-C to each pulumi as well; they decide when it is over.
-        with heard() as pressed, ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        with listening() as pressed, ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
             work = partial(_try_one, aside=aside, alone=len(group) == 1)
             faults = [fault for fault in pool.map(work, group) if fault]
         if faults:

@@ -17,7 +17,7 @@ import httpx
 from infra import diversions
 from infra.audit import audited
 from infra.errors import EdgedropError, Unreachable
-from infra.ops.interrupts import heard
+from infra.ops.interrupts import listening
 from infra.ops.output import say
 from infra.ops.reimaging.looking import Looked
 from infra.ops.reimaging.one import Job, carry_out, judge
@@ -64,7 +64,7 @@ class Rolling:
         self.stands = {name: Stand.DONE if self.looked[name].well else Stand.WAITING for name in self.jobs}
         last = time.monotonic()
         # trust_env: a proxy of this machine knows nothing of the drop's addresses.
-        with heard() as pressed, httpx.Client(timeout=ANSWER_S, trust_env=False) as client:
+        with listening() as pressed, httpx.Client(timeout=ANSWER_S, trust_env=False) as client:
             while self._goes_on():
                 if pressed():
                     self._interrupted()

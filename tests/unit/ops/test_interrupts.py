@@ -9,7 +9,7 @@ import pytest
 
 from infra.errors import EdgedropError
 from infra.ops import up
-from infra.ops.interrupts import heard
+from infra.ops.interrupts import listening
 from infra.stacks import Stack
 
 LAB = Stack("lab", "lab", 10)
@@ -21,7 +21,7 @@ def press() -> None:
 
 def test_each_press_is_told_once_and_after_it_a_press_is_what_it_was() -> None:
     before = signal.getsignal(signal.SIGINT)  # of a job in the background it is ignored
-    with heard() as pressed:
+    with listening() as pressed:
         assert not pressed()
         press()
         press()
@@ -31,7 +31,7 @@ def test_each_press_is_told_once_and_after_it_a_press_is_what_it_was() -> None:
 
 def test_a_wait_for_another_thread_goes_on_to_its_end() -> None:
     """Pressed again and again while the result is waited for: raised in there, one in some thousands hangs for ever."""
-    with heard() as pressed, ThreadPoolExecutor(1) as pool:
+    with listening() as pressed, ThreadPoolExecutor(1) as pool:
         assert [pool.submit(press).result(10) for _ in range(200)] == [None] * 200
         assert pressed()
 
